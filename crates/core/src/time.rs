@@ -1,0 +1,132 @@
+//! Instants and durations as they cross the wire: RFC 3339 in UTC with microseconds, and float seconds.
+
+use std::{fmt, ops};
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// An instant in UTC, cut to whole microseconds (what both databases and the wire can hold).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    pub const UNIX_EPOCH: Self = Self(DateTime::UNIX_EPOCH);
+
+    /// Microseconds since 1970-01-01T00:00:00Z. `None` when outside chrono's range.
+    pub fn from_micros(micros: i64) -> Option<Self> {
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    pub fn micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
+    pub fn datetime(self) -> DateTime<Utc> {
+        self.0
+    }
+
+    /// Seconds from `earlier` to `self`, negative when `self` is before it.
+    pub fn seconds_since(self, earlier: Self) -> f64 {
+        (self.micros() - earlier.micros()) as f64 / 1e6
+    }
+
+    /// Adds float seconds; saturates at the ends of the calendar.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: f64) -> Self {
+        let micros = self.micros().saturating_add((seconds * 1e6).round() as i64);
+        Self::from_micros(micros).unwrap_or(if seconds > 0.0 {
+            Self(DateTime::<Utc>::MAX_UTC)
+        } else {
+            Self(DateTime::<Utc>::MIN_UTC)
+        })
+    }
+
+    /// Reads what clients send: RFC 3339, a space for the `T`, no zone (taken as UTC), a bare date, or seconds since 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Some(time.to_utc().into());
+        }
+        for format in ["%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%d %H:%M%#z"] {
+            if let Ok(time) = DateTime::parse_from_str(text, format) {
+                return Some(time.to_utc().into());
+            }
+        }
+        let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+        for format in ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"] {
+            if let Ok(time) = NaiveDateTime::parse_from_str(text, format) {
+                return Some(time.and_utc().into());
+            }
+        }
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Some(date.and_hms_opt(0, 0, 0)?.and_utc().into());
+        }
+        text.parse::<f64>().ok().and_then(Self::from_epoch)
+    }
+
+    /// Seconds since 1970, or milliseconds when the number is too large for seconds (as pydantic reads numbers).
+    pub fn from_epoch(number: f64) -> Option<Self> {
+        if !number.is_finite() {
+            return None;
+        }
+        let seconds = if number.abs() > 2e10 { number / 1000.0 } else { number };
+        Self::from_micros((seconds * 1e6).round() as i64)
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(time: DateTime<Utc>) -> Self {
+        Self(DateTime::from_timestamp_micros(time.timestamp_micros()).unwrap_or(time))
+    }
+}
+
+impl ops::Sub for Timestamp {
+    type Output = chrono::TimeDelta;
+    fn sub(self, other: Self) -> Self::Output {
+        self.0 - other.0
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = if self.0.timestamp_subsec_micros() == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+        f.write_str(&self.0.to_rfc3339_opts(precision, true))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Timestamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 timestamp")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+                Timestamp::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Timestamp, E> {
+                Timestamp::from_epoch(number).ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Timestamp, E> {
+                self.visit_f64(number as f64)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Timestamp, E> {
+                self.visit_f64(number as f64)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
