@@ -1,0 +1,84 @@
+"""Compares a replayed step with its recording and words the difference; allowed differences come from differences.json."""
+
+import fnmatch
+import json
+import pathlib
+
+ALLOWED = pathlib.Path(__file__).parent.parent / "differences.json"
+MISSING = "<absent>"
+
+
+class Differences:
+    """Allowed differences: general `rules` with a reason, and `entries` keyed by case, step and JSON path patterns."""
+
+    def __init__(self):
+        loaded = json.loads(ALLOWED.read_text())
+        self.rules = loaded["rules"]
+        self.entries = loaded["entries"]
+
+    def allows(self, case: str, step: int, path: str) -> bool:
+        return any(
+            fnmatch.fnmatch(case, entry["case"])
+            and str(entry.get("step", "*")) in ("*", str(step))
+            and fnmatch.fnmatchcase(path, entry.get("path", "*"))
+            for entry in self.entries
+        )
+
+    def rule(self, name: str) -> bool:
+        return name in self.rules
+
+
+def compare(case: str, index: int, recorded: dict, seen: dict, allowed: Differences) -> list[str]:
+    """The lines that tell how `seen` differs from `recorded`; empty when it does not."""
+    if recorded["status"] == 500 and seen["status"] < 500 and allowed.rule("reference_500"):
+        return []
+    if allowed.rule("unknown_fields_ignored") and _only_unknown_fields(recorded):
+        if seen["status"] < 500:
+            return []
+    if allowed.rule("unknown_fields_ignored"):
+        recorded = _without_unknown_fields(recorded)
+        seen = _without_unknown_fields(seen)
+    found = list(_walk({k: v for k, v in recorded.items() if k != "request"}, {k: v for k, v in seen.items() if k != "request"}, "$"))
+    return [line for path, line in found if not allowed.allows(case, index, path)]
+
+
+def _details(step: dict):
+    body = step.get("body")
+    if step["status"] == 422 and isinstance(body, dict) and isinstance(body.get("exception_detail"), list):
+        return body["exception_detail"]
+    return None
+
+
+def _is_unknown(error) -> bool:
+    return isinstance(error, dict) and error.get("type") == "extra_forbidden"
+
+
+def _only_unknown_fields(step: dict) -> bool:
+    details = _details(step)
+    return bool(details) and all(_is_unknown(error) for error in details)
+
+
+def _without_unknown_fields(step: dict) -> dict:
+    details = _details(step)
+    if not details:
+        return step
+    return {**step, "body": {**step["body"], "exception_detail": [e for e in details if not _is_unknown(e)]}}
+
+
+def _walk(old, new, path):
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(k for k in new if k not in old)]:
+            yield from _walk(old.get(key, MISSING), new.get(key, MISSING), f"{path}.{key}")
+    elif isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            yield path, f"{path}: {len(old)} items expected, {len(new)} seen: {_short(old)} != {_short(new)}"
+            return
+        for position, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _walk(left, right, f"{path}[{position}]")
+    elif type(old) is not type(new) or old != new:
+        yield path, f"{path}: {_short(old)} expected, {_short(new)} seen"
+
+
+def _short(value) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 300 else text[:300] + "…"

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Records the reference's answers to the cases, or replays the cases against a server and tells every difference.
+
+    run.py record [--only NOUN] [--prefect PATH | --url URL]
+    run.py replay (--url URL | --binary PATH) [--only NOUN] [--case NAME] [--salt TEXT]
+
+Judges nothing itself: the recording is the contract, differences.json the only exceptions.
+"""
+
+import argparse
+import contextlib
+import fnmatch
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+import httpx  # noqa: E402
+
+from harness import registry, servers  # noqa: E402
+from harness.compare import Differences, compare  # noqa: E402
+from harness.session import Session  # noqa: E402
+
+RECORDED = pathlib.Path(__file__).parent / "recorded"
+
+
+def main() -> int:
+    options = _arguments()
+    chosen = _chosen(registry.load(), options)
+    if not chosen:
+        print("no case matches", file=sys.stderr)
+        return 2
+    with _server(options) as url, httpx.Client(timeout=60.0) as client:
+        return record(chosen, client, url, options) if options.command == "record" else replay(chosen, client, url, options)
+
+
+def record(chosen, client, url, options) -> int:
+    total = 0
+    for noun, cases in chosen.items():
+        target = RECORDED / f"{noun}.json"
+        old = json.loads(target.read_text()) if target.exists() and options.case else {}
+        new = {name: play(function, name, noun, client, url, options.salt, strict=True) for name, function in cases.items()}
+        write(target, {**old, **new})
+        steps = sum(map(len, new.values()))
+        total += steps
+        print(f"{noun}: {len(new)} cases, {steps} steps")
+    print(f"{total} steps recorded")
+    return 0
+
+
+def replay(chosen, client, url, options) -> int:
+    allowed = Differences()
+    passed = failed = 0
+    for noun, cases in chosen.items():
+        recorded = json.loads((RECORDED / f"{noun}.json").read_text())
+        for name, function in cases.items():
+            expected = recorded[name]
+            seen = play(function, name, noun, client, url, options.salt, strict=False)
+            for index, step in enumerate(expected, start=1):
+                if index > len(seen):
+                    lines = ["not reached"]
+                else:
+                    lines = compare(f"{noun}/{name}", index, step, seen[index - 1], allowed)
+                if lines:
+                    failed += 1
+                    print(f"FAIL {noun}/{name} step {index}: {step['request']}")
+                    for line in lines[: options.lines]:
+                        print(f"    {line}")
+                    if len(lines) > options.lines:
+                        print(f"    … and {len(lines) - options.lines} more")
+                else:
+                    passed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def play(function, name, noun, client, url, salt, strict) -> list[dict]:
+    session = Session(client, url, f"{noun}/{name}", salt)
+    try:
+        function(session)
+    except Exception as error:
+        if strict:
+            raise
+        print(f"case {noun}/{name} ended early: {error!r}")
+    return session.steps
+
+
+def write(target: pathlib.Path, cases: dict[str, list[dict]]) -> None:
+    """One step a line: compact, and a diff of the file reads well."""
+    lines = []
+    for name, steps in cases.items():
+        rows = ",\n".join("  " + json.dumps(step, ensure_ascii=False) for step in steps)
+        lines.append(f" {json.dumps(name)}: [\n{rows}\n ]")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _chosen(loaded, options):
+    chosen = {}
+    for noun, cases in loaded.items():
+        kept = {name: case for name, case in cases.items() if not options.case or fnmatch.fnmatch(name, options.case)}
+        if kept and (not options.only or any(fnmatch.fnmatch(noun, only) for only in options.only)):
+            chosen[noun] = kept
+    return chosen
+
+
+def _server(options):
+    if options.url:
+        return contextlib.nullcontext(options.url.rstrip("/"))
+    if options.command == "record":
+        return servers.reference(options.prefect)
+    return servers.ours(options.binary or _default_binary())
+
+
+def _default_binary() -> str:
+    if named := os.environ.get("TIDEGATE_BIN"):
+        return named
+    root = pathlib.Path(__file__).parent.parent.parent
+    release = root / "target/release/tidegate"
+    target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", root / "target"))
+    return str(release if release.exists() else target / "debug/tidegate")
+
+
+def _arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("record", "replay"))
+    parser.add_argument("--url", help="API address of a running server, with /api")
+    parser.add_argument("--binary", help="our binary to start on a fresh folder")
+    parser.add_argument("--prefect", default=shutil.which("prefect") or str(pathlib.Path(sys.executable).parent / "prefect"))
+    parser.add_argument("--only", action="append", help="a noun (pattern); may be repeated")
+    parser.add_argument("--case", help="a case name (pattern)")
+    parser.add_argument("--salt", default="", help="makes the names differ, for a server that has seen the cases before")
+    parser.add_argument("--lines", type=int, default=12, help="differences shown per step")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
