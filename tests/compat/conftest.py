@@ -1,0 +1,114 @@
+"""Sets the stage: one server per session, a home of its own for the SDK, and the fixtures that scenarios name.
+
+Imports nothing of the SDK: its settings are fixed in the environment before a test module may import it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import targets
+from support.api import Api
+from support.processes import Processes
+
+# Set by the process that started the server, read by its pytest-xdist children.
+URL, HOME = "TIDEGATE_COMPAT_URL", "TIDEGATE_COMPAT_HOME"
+
+# The SDK's settings: everything in a folder of its own, nothing sent home, short intervals.
+SDK_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    "PREFECT_LOGGING_COLORS": "false",
+    "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    "PREFECT_CLI_COLORS": "false",
+    "PREFECT_CLI_WRAP_LINES": "false",
+    "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    "PREFECT_WORKER_QUERY_SECONDS": "1",
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "3",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "COLUMNS": "200",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--target", choices=targets.TARGETS, default="tidegate", help="the server under test (default: tidegate)")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    config = session.config
+    if config.option.collectonly or URL in os.environ:
+        return
+    home = Path(tempfile.mkdtemp(prefix="tidegate-compat-"))
+    server_home, sdk_home = home / "server", home / "sdk"
+    server_home.mkdir()
+    sdk_home.mkdir()
+    server = targets.start(config.option.target, server_home)
+    config.stash[SERVER] = (server, home)
+
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]
+    os.environ.update(SDK_SETTINGS)
+    os.environ.update(PREFECT_HOME=str(sdk_home), PREFECT_API_URL=server.url)
+    os.environ.update({URL: server.url, HOME: str(home)})
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    server, home = session.config.stash.get(SERVER, (None, None))
+    if server is None:
+        return
+    drain_the_sdk()
+    server.stop()
+    if os.environ.get("TIDEGATE_COMPAT_KEEP"):
+        print(f"\nkept: {home}")
+    else:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def drain_the_sdk() -> None:
+    """Sends what the SDK still holds, or it would look for the stopped server when this process ends."""
+    if "prefect" in sys.modules:
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        EventsWorker.drain_all(timeout=10)
+        APILogWorker.drain_all(timeout=10)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`tidegate worker` exists only with Tidegate: on the reference those scenarios are deselected, and counted so."""
+    if config.option.target != "reference":
+        return
+    ours = [item for item in items if item.get_closest_marker("own_worker")]
+    items[:] = [item for item in items if item not in ours]
+    config.hook.pytest_deselected(items=ours)
+
+
+SERVER: pytest.StashKey[tuple[targets.Server, Path]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def api() -> Api:
+    return Api(os.environ[URL])
+
+
+@pytest.fixture
+def unique() -> Callable[[str], str]:
+    """A name that no other scenario uses: all of them share one server."""
+    return lambda prefix: f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """Child processes (workers, runners, commands) of one file of scenarios; all are gone at its end."""
+    with Processes(tmp_path_factory.mktemp("processes")) as children:
+        yield children
