@@ -1,1 +1,25 @@
-//! Under construction.
+//! What crosses the wire: requests, responses, filters and errors, as the Prefect 3 API has them and with our own
+//! additions. Plain data; no I/O.
+
+pub mod artifacts;
+pub mod blocks;
+pub mod concurrency_limits;
+pub mod deployments;
+pub mod events;
+pub mod filters;
+pub mod flow_runs;
+pub mod flows;
+pub mod logs;
+pub mod orchestration;
+pub mod patch;
+pub mod saved_searches;
+pub mod task_runs;
+pub mod variables;
+pub mod work_pools;
+
+pub use patch::Patch;
+
+/// Default of switches that are on unless a client says otherwise.
+fn yes() -> bool {
+    true
+}
