@@ -188,6 +188,9 @@ pub struct FlowRunFacts {
     /// Whether the concurrency lease named by the initial (or proposed) state still holds its slot.
     pub lease_is_live: bool,
     pub owner: Option<Owner>,
+    /// The newest fencing token ever given for this run, 0 before the first claim. Outlives the owner: it is what tells
+    /// a process of an older attempt from the run's present when nobody owns the run.
+    pub last_token: i64,
     /// The fencing token that the caller presented.
     pub presented_token: Option<i64>,
     /// The owner to install if the change is a claim (a Tidegate worker's SCHEDULED → PENDING).
@@ -259,8 +262,11 @@ pub enum Effect {
     RenewDeploymentLease { lease: LeaseId, seconds: f64 },
     /// Forget the lease but keep the slot taken: old clients cannot renew.
     KeepSlotWithoutLease { limit: ConcurrencyLimitId, lease: LeaseId },
-    /// Give the slot back, by lease or, without one, by count.
+    /// Give the slot back: the one under this lease, if the lease still holds one; without a lease, the one that this run
+    /// holds by itself, if any. Never another run's.
     ReleaseDeploymentSlot { limit: ConcurrencyLimitId, lease: Option<LeaseId> },
+    /// Give back what this lease holds; the deployment has lost its limit since.
+    ReleaseLease { lease: LeaseId },
     /// Take one slot of each tag limit under one lease held by the task run.
     TakeTagSlots { limits: Vec<ConcurrencyLimitId>, lease: LeaseId },
     /// Give back every slot that the task run holds.
