@@ -1,0 +1,7 @@
+//! The rules against what was recorded of the reference, and against properties that no recording can show.
+
+#![expect(clippy::unwrap_used, reason = "a test may")]
+
+mod fixtures;
+mod flow_transitions;
+mod task_transitions;
