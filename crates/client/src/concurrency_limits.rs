@@ -1,0 +1,35 @@
+//! Global concurrency limits, by id or name.
+
+use serde_json::json;
+use tidegate_api::{
+    concurrency_limits::{ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update},
+    deployments::GlobalConcurrencyLimit,
+};
+
+use crate::{Client, Method, Page, Result, http::segment, page::UNSORTED};
+
+impl Client {
+    pub async fn create_concurrency_limit(&self, limit: &ConcurrencyLimitV2Create) -> Result<ConcurrencyLimitV2> {
+        self.post("/v2/concurrency_limits/", limit).await
+    }
+
+    pub async fn read_concurrency_limit(&self, id_or_name: &str) -> Result<Option<GlobalConcurrencyLimit>> {
+        self.find(&path(id_or_name)).await
+    }
+
+    pub async fn list_concurrency_limits(&self, page: Page) -> Result<Vec<GlobalConcurrencyLimit>> {
+        self.list("/v2/concurrency_limits/filter", &json!({}), UNSORTED, page).await
+    }
+
+    pub async fn update_concurrency_limit(&self, id_or_name: &str, update: &ConcurrencyLimitV2Update) -> Result<()> {
+        self.tell(Method::PATCH, &path(id_or_name), update).await
+    }
+
+    pub async fn delete_concurrency_limit(&self, id_or_name: &str) -> Result<()> {
+        self.delete(&path(id_or_name)).await
+    }
+}
+
+fn path(id_or_name: &str) -> String {
+    format!("/v2/concurrency_limits/{}", segment(id_or_name))
+}
