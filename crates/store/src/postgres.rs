@@ -1,0 +1,364 @@
+//! PostgreSQL: writer lanes that share commits between jobs (one durable commit each would cap a server at some thousand
+//! changes per second), and readers. Each lane is a thread with a connection of its own that comes back by itself.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use tidegate_core::time::Timestamp;
+use tokio::{
+    sync::{Mutex, broadcast, mpsc},
+    task::LocalSet,
+};
+use tokio_postgres::{AsyncMessage, NoTls, Statement, types::ToSql};
+
+use crate::{
+    Error, Result, Tx, Wake,
+    lane::{Job, Outcome},
+    row::Row,
+    sql::Sql,
+    tx::Backend,
+    value::Value,
+};
+
+/// Jobs per commit at most; more would hold row locks for too long.
+const BATCH: usize = 64;
+const STATEMENTS: usize = 512;
+/// How often a job that lost a race is tried before its caller hears of it.
+const TRIES: usize = 5;
+/// How long a lane waits for a database that went away before it tells its callers.
+const RECONNECT: Duration = Duration::from_secs(5);
+const CHANNEL: &str = "tidegate";
+
+pub(crate) struct Connection {
+    client: tokio_postgres::Client,
+    statements: RefCell<HashMap<String, Statement>>,
+    broken: Cell<bool>,
+}
+
+impl Connection {
+    async fn open(url: &str) -> Result<Rc<Self>> {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection.await {
+                tracing::warn!("a connection to PostgreSQL ended: {error}");
+            }
+        });
+        client.batch_execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'; SET lock_timeout = '10s'").await?;
+        Ok(Rc::new(Self { client, statements: RefCell::default(), broken: Cell::new(false) }))
+    }
+
+    fn is_usable(&self) -> bool {
+        !self.client.is_closed() && !self.broken.get()
+    }
+
+    async fn statement(&self, text: &str) -> Result<Statement> {
+        if let Some(statement) = self.statements.borrow().get(text) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(text).await?;
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= STATEMENTS {
+            statements.clear();
+        }
+        statements.insert(text.to_owned(), statement.clone());
+        Ok(statement)
+    }
+
+    pub(crate) async fn all<T>(&self, sql: &Sql, read: &mut impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        let statement = self.statement(&sql.text).await?;
+        let rows = self.client.query(&statement, &parameters(&sql.values)).await?;
+        rows.iter().map(|row| read(&mut Row::postgres(row))).collect()
+    }
+
+    pub(crate) async fn execute(&self, sql: &Sql) -> Result<u64> {
+        let statement = self.statement(&sql.text).await?;
+        Ok(self.client.execute(&statement, &parameters(&sql.values)).await?)
+    }
+
+    pub(crate) async fn batch(&self, text: &str) -> Result<()> {
+        Ok(self.client.batch_execute(text).await?)
+    }
+
+    pub(crate) async fn insert_many(&self, head: &str, tail: &str, rows: Vec<Vec<Value>>) -> Result<u64> {
+        let Some(width) = rows.first().map(Vec::len) else { return Ok(0) };
+        // The protocol counts parameters in 16 bits. Powers of four keep the number of prepared shapes small.
+        let limit = (60_000 / width.max(1)).min(1024);
+        let mut count = 0;
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let mut size = 1;
+            while size * 4 <= rest.len().min(limit) {
+                size *= 4;
+            }
+            let (chunk, after) = rest.split_at(size);
+            let mut sql = Sql::new(String::from(head));
+            sql.push(" VALUES ");
+            for (index, row) in chunk.iter().enumerate() {
+                sql.push(if index == 0 { "(" } else { ", (" });
+                for (column, value) in row.iter().enumerate() {
+                    if column > 0 {
+                        sql.push(", ");
+                    }
+                    sql.bind(value.clone());
+                }
+                sql.push(")");
+            }
+            sql.push(" ").push(tail);
+            count += self.execute(&sql).await?;
+            rest = after;
+        }
+        Ok(count)
+    }
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+pub(crate) struct Handle {
+    pub(crate) writers: Vec<mpsc::Sender<Box<dyn Job>>>,
+    pub(crate) readers: mpsc::Sender<Box<dyn Job>>,
+}
+
+type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Starts the lanes. The first connection is made at once so that a wrong URL is told at start.
+pub(crate) async fn start(
+    url: &str,
+    writers: usize,
+    readers: usize,
+    clock: Clock,
+    wakes: broadcast::Sender<Wake>,
+) -> Result<Handle> {
+    probe(url).await?;
+    let mut lanes = Vec::new();
+    for index in 0..writers.max(1) {
+        let (sender, jobs) = mpsc::channel(1024);
+        let (url, clock) = (url.to_owned(), clock.clone());
+        spawn(&format!("tidegate-pg-writer-{index}"), async move || write_lane(&url, jobs, &clock).await)?;
+        lanes.push(sender);
+    }
+    let (sender, jobs) = mpsc::channel(4096);
+    let jobs = Arc::new(Mutex::new(jobs));
+    for index in 0..readers.max(1) {
+        let (url, clock, jobs) = (url.to_owned(), clock.clone(), jobs.clone());
+        spawn(&format!("tidegate-pg-reader-{index}"), async move || read_lane(&url, &jobs, &clock).await)?;
+    }
+    let url = url.to_owned();
+    spawn("tidegate-pg-listener", async move || listen(&url, &wakes).await)?;
+    Ok(Handle { writers: lanes, readers: sender })
+}
+
+async fn probe(url: &str) -> Result<()> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls)
+        .await
+        .map_err(|error| Error::Setup(format!("cannot connect to PostgreSQL: {}", Error::from(error))))?;
+    let connection = tokio::spawn(connection);
+    let row = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await?;
+    let version: i32 = row.get(0);
+    drop(client);
+    let _ = connection.await;
+    if version < 140_000 {
+        return Err(Error::Setup(format!("PostgreSQL 14 or newer is needed; this server is version {}", version / 10_000)));
+    }
+    Ok(())
+}
+
+fn spawn(name: &str, run: impl AsyncFnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(LocalSet::new().run_until(run())),
+            Err(error) => tracing::error!("a database thread cannot start: {error}"),
+        })
+        .map(drop)
+        .map_err(|error| Error::Setup(format!("cannot start a database thread: {error}")))
+}
+
+/// The connection, or a new one; gives up after `RECONNECT` so that callers get an answer.
+async fn connected(slot: &mut Option<Rc<Connection>>, url: &str) -> Result<Rc<Connection>> {
+    if let Some(connection) = slot.as_ref().filter(|connection| connection.is_usable()) {
+        return Ok(connection.clone());
+    }
+    let deadline = tokio::time::Instant::now() + RECONNECT;
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match Connection::open(url).await {
+            Ok(connection) => {
+                *slot = Some(connection.clone());
+                return Ok(connection);
+            }
+            Err(error) if tokio::time::Instant::now() + pause > deadline => return Err(error),
+            Err(_) => tokio::time::sleep(pause).await,
+        }
+        pause = (pause * 2).min(Duration::from_secs(1));
+    }
+}
+
+async fn write_lane(url: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, clock: &Clock) {
+    let mut slot = None;
+    while let Some(first) = jobs.recv().await {
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match jobs.try_recv() {
+                Ok(job) => batch.push(job),
+                Err(_) => break,
+            }
+        }
+        metrics::histogram!("tidegate_store_batch_jobs").record(batch.len() as f64);
+        let whole = match connected(&mut slot, url).await {
+            Ok(connection) => run_batch(&connection, &mut batch, clock).await,
+            Err(error) => Err(error),
+        };
+        match whole {
+            Ok(()) => {
+                for job in batch {
+                    job.finish(Ok(()));
+                }
+            }
+            Err(error) if !error.is_transient() => {
+                for job in batch {
+                    job.finish(Err(Error::Database(error.to_string())));
+                }
+            }
+            // Somebody else's lock or a lost connection: one by one, each with tries of its own.
+            Err(_) => {
+                for job in batch {
+                    run_alone(&mut slot, url, job, clock).await;
+                }
+            }
+        }
+    }
+}
+
+/// All jobs in one transaction. An error means that nothing was kept.
+async fn run_batch(connection: &Rc<Connection>, batch: &mut [Box<dyn Job>], clock: &Clock) -> Result<()> {
+    let alone = batch.len() == 1;
+    connection.batch("BEGIN").await?;
+    let result = async {
+        let mut wakes = Vec::new();
+        let mut keep = false;
+        for job in batch.iter_mut() {
+            if !alone {
+                connection.batch("SAVEPOINT job").await?;
+            }
+            let mut tx = Tx::new(Backend::Postgres(connection.clone()), clock());
+            match job.run(&mut tx).await {
+                Outcome::Keep => {
+                    keep = true;
+                    wakes.extend(tx.take_wakes());
+                    if !alone {
+                        connection.batch("RELEASE SAVEPOINT job").await?;
+                    }
+                }
+                Outcome::Undo if alone => {}
+                Outcome::Undo => connection.batch("ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job").await?,
+                Outcome::Retry(error) => return Err(error),
+            }
+        }
+        notify(connection, &wakes).await?;
+        connection.batch(if keep { "COMMIT" } else { "ROLLBACK" }).await
+    }
+    .await;
+    if result.is_err() && connection.batch("ROLLBACK").await.is_err() {
+        connection.broken.set(true);
+    }
+    result
+}
+
+async fn run_alone(slot: &mut Option<Rc<Connection>>, url: &str, mut job: Box<dyn Job>, clock: &Clock) {
+    let mut pause = Duration::from_millis(2);
+    for attempt in 1..=TRIES {
+        let result = match connected(slot, url).await {
+            Ok(connection) => run_batch(&connection, std::slice::from_mut(&mut job), clock).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Err(error) if error.is_transient() && attempt < TRIES => {
+                metrics::counter!("tidegate_store_retries_total").increment(1);
+                tokio::time::sleep(pause).await;
+                pause *= 3;
+            }
+            result => return job.finish(result),
+        }
+    }
+}
+
+async fn notify(connection: &Connection, wakes: &[Wake]) -> Result<()> {
+    for wake in wakes {
+        connection.execute(&crate::sql!("SELECT pg_notify($1, $2)", CHANNEL, wake.to_text())).await?;
+    }
+    Ok(())
+}
+
+async fn read_lane(url: &str, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, clock: &Clock) {
+    let mut slot = None;
+    loop {
+        let received = jobs.lock().await.recv().await;
+        let Some(mut job) = received else { return };
+        let mut attempt = 1;
+        loop {
+            let result = match connected(&mut slot, url).await {
+                Ok(connection) => {
+                    let mut tx = Tx::new(Backend::Postgres(connection.clone()), clock());
+                    match job.run(&mut tx).await {
+                        Outcome::Retry(error) => Err(error),
+                        _ => Ok(()),
+                    }
+                }
+                Err(error) => Err(error),
+            };
+            match result {
+                Err(error) if error.is_transient() && attempt < TRIES => attempt += 1,
+                result => break job.finish(result),
+            }
+        }
+    }
+}
+
+/// Carries nudges from every replica, this one included, to this server's waiters.
+async fn listen(url: &str, wakes: &broadcast::Sender<Wake>) {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        if let Err(error) = listen_once(url, wakes).await {
+            tracing::debug!("the LISTEN connection ended: {error}");
+        }
+        if wakes.receiver_count() == 0 && wakes.strong_count() <= 1 {
+            return;
+        }
+        // What was missed meanwhile: everybody looks again.
+        for wake in [Wake::Events, Wake::Logs, Wake::Slots, Wake::Schedules, Wake::Tasks] {
+            let _ = wakes.send(wake);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
+
+async fn listen_once(url: &str, wakes: &broadcast::Sender<Wake>) -> Result<()> {
+    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await?;
+    let (sender, mut messages) = mpsc::channel(1024);
+    let pump = tokio::task::spawn_local(async move {
+        while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message
+                && sender.send(notification).await.is_err()
+            {
+                return;
+            }
+        }
+    });
+    client.batch_execute(&format!("LISTEN {CHANNEL}")).await?;
+    while let Some(notification) = messages.recv().await {
+        if let Some(wake) = Wake::from_text(notification.payload()) {
+            let _ = wakes.send(wake);
+        }
+    }
+    pump.abort();
+    Err(Error::Unavailable("the connection was closed".into()))
+}

@@ -1,0 +1,218 @@
+//! Rows of either database, read column by column in the order of the SELECT.
+
+use rusqlite::types::ValueRef;
+use serde::de::DeserializeOwned;
+use tidegate_core::{json::Json, state::StateType, time::Timestamp};
+use tokio_postgres::types::{FromSql, Type};
+use uuid::Uuid;
+
+use crate::{Error, Result};
+
+enum Source<'r> {
+    Sqlite(&'r rusqlite::Row<'r>),
+    Postgres(&'r tokio_postgres::Row),
+}
+
+/// One row; `next` reads the columns from left to right.
+pub struct Row<'r> {
+    source: Source<'r>,
+    at: usize,
+}
+
+impl<'r> Row<'r> {
+    pub(crate) fn sqlite(row: &'r rusqlite::Row<'r>) -> Self {
+        Self { source: Source::Sqlite(row), at: 0 }
+    }
+
+    pub(crate) fn postgres(row: &'r tokio_postgres::Row) -> Self {
+        Self { source: Source::Postgres(row), at: 0 }
+    }
+
+    #[expect(clippy::should_implement_trait, reason = "the columns have different types")]
+    pub fn next<T: Column>(&mut self) -> Result<T> {
+        let at = self.at;
+        self.at += 1;
+        let value = match &self.source {
+            Source::Sqlite(row) => row.get_ref(at).map_err(|error| error.to_string()).and_then(T::from_sqlite),
+            Source::Postgres(row) => T::from_postgres(row, at),
+        };
+        value.map_err(|problem| Error::Corrupt { column: self.column_name(at), problem })
+    }
+
+    /// A JSON column read into one of our own types.
+    pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let at = self.at;
+        let json: Json = self.next()?;
+        json.parse().map_err(|error| Error::Corrupt { column: self.column_name(at), problem: error.to_string() })
+    }
+
+    /// A nullable JSON column read into one of our own types.
+    pub fn parse_optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
+        let at = self.at;
+        let json: Option<Json> = self.next()?;
+        json.map(|json| json.parse())
+            .transpose()
+            .map_err(|error| Error::Corrupt { column: self.column_name(at), problem: error.to_string() })
+    }
+
+    fn column_name(&self, at: usize) -> String {
+        match &self.source {
+            Source::Sqlite(row) => row.as_ref().column_name(at).unwrap_or("?").to_owned(),
+            Source::Postgres(row) => row.columns().get(at).map_or("?", |column| column.name()).to_owned(),
+        }
+    }
+}
+
+type Decoded<T> = std::result::Result<T, String>;
+
+/// A type that a column of either database can be read into.
+pub trait Column: Sized {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self>;
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self>;
+}
+
+impl<T: Column> Column for Option<T> {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        match value {
+            ValueRef::Null => Ok(None),
+            value => T::from_sqlite(value).map(Some),
+        }
+    }
+
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        let null = row.try_get::<_, Option<Present>>(at).map_err(|error| error.to_string())?.is_none();
+        if null { Ok(None) } else { T::from_postgres(row, at).map(Some) }
+    }
+}
+
+/// Decodes nothing: only tells that a value is there.
+struct Present;
+
+impl FromSql<'_> for Present {
+    fn from_sql(_: &Type, _: &[u8]) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Self)
+    }
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// The text of a json or jsonb column, as stored.
+struct JsonText(String);
+
+impl FromSql<'_> for JsonText {
+    fn from_sql(ty: &Type, raw: &[u8]) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        let text = if *ty == Type::JSONB { &raw[1..] } else { raw };
+        Ok(Self(std::str::from_utf8(text)?.to_owned()))
+    }
+    fn accepts(ty: &Type) -> bool {
+        matches!(*ty, Type::JSON | Type::JSONB | Type::TEXT | Type::VARCHAR)
+    }
+}
+
+fn get<'r, T: FromSql<'r>>(row: &'r tokio_postgres::Row, at: usize) -> Decoded<T> {
+    row.try_get(at).map_err(|error| error.to_string())
+}
+
+impl Column for bool {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        value.as_i64().map(|number| number != 0).map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get(row, at)
+    }
+}
+
+impl Column for i64 {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        value.as_i64().map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        match *row.columns()[at].type_() {
+            Type::INT2 => get::<i16>(row, at).map(Into::into),
+            Type::INT4 => get::<i32>(row, at).map(Into::into),
+            _ => get(row, at),
+        }
+    }
+}
+
+impl Column for f64 {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        match value {
+            ValueRef::Integer(number) => Ok(number as f64),
+            value => value.as_f64().map_err(|error| error.to_string()),
+        }
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get(row, at)
+    }
+}
+
+impl Column for String {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        value.as_str().map(ToOwned::to_owned).map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get(row, at)
+    }
+}
+
+impl Column for Vec<u8> {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        value.as_blob().map(ToOwned::to_owned).map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get(row, at)
+    }
+}
+
+impl Column for Uuid {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        let bytes = value.as_blob().map_err(|error| error.to_string())?;
+        Self::from_slice(bytes).map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get(row, at)
+    }
+}
+
+impl Column for Timestamp {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        let micros = value.as_i64().map_err(|error| error.to_string())?;
+        Self::from_micros(micros).ok_or_else(|| format!("{micros} µs is outside the calendar"))
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get::<chrono::DateTime<chrono::Utc>>(row, at).map(Into::into)
+    }
+}
+
+impl Column for Json {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        let text = value.as_str().map_err(|error| error.to_string())?;
+        Self::from_text(text.to_owned()).map_err(|error| error.to_string())
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        let JsonText(text) = get(row, at)?;
+        Self::from_text(text).map_err(|error| error.to_string())
+    }
+}
+
+impl Column for Vec<String> {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        let text = value.as_str().map_err(|error| error.to_string())?;
+        if text == "[]" { Ok(Self::new()) } else { serde_json::from_str(text).map_err(|error| error.to_string()) }
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        let JsonText(text) = get(row, at)?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    }
+}
+
+impl Column for StateType {
+    fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
+        value.as_str().map_err(|error| error.to_string())?.parse()
+    }
+    fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
+        get::<&str>(row, at)?.parse()
+    }
+}
