@@ -33,7 +33,7 @@ def main() -> int:
     if not chosen:
         print("no case matches", file=sys.stderr)
         return 2
-    with _server(options) as url, httpx.Client(timeout=60.0) as client:
+    with _server(options) as url, httpx.Client(timeout=20.0) as client:
         return record(chosen, client, url, options) if options.command == "record" else replay(chosen, client, url, options)
 
 
@@ -78,11 +78,12 @@ def replay(chosen, client, url, options) -> int:
 
 
 def play(function, name, noun, client, url, salt, strict) -> list[dict]:
-    session = Session(client, url, f"{noun}/{name}", salt)
+    session = Session(client, url, f"{noun}/{name}", salt, strict)
     try:
         function(session)
     except Exception as error:
         if strict:
+            print(f"case {noun}/{name} failed after step {len(session.steps)}", file=sys.stderr, flush=True)
             raise
         print(f"case {noun}/{name} ended early: {error!r}")
     return session.steps

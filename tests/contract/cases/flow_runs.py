@@ -35,11 +35,13 @@ def create_with_each_state(c):
     for kind in ("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "CRASHED", "PAUSED", "CANCELLING"):
         run = c.post("/flow_runs/", {"flow_id": parent["id"], "name": "run", "state": {"type": kind}})
         c.get(f"/flow_runs/{run['id']}")
+    for state in ({"type": "RUNNING", "data": "text"}, {"type": "RUNNING", "data": 5}, {"type": "FAILED", "message": "m" * 300}):
+        c.post("/flow_runs/", {"flow_id": parent["id"], "name": "run", "state": state}, show=["state"])
     for state in (
         {"type": "SCHEDULED", "name": "Late"}, {"type": "SCHEDULED", "state_details": {"scheduled_time": "2020-01-01T00:00:00Z"}},
         {"type": "COMPLETED", "name": "Cached", "message": "m", "data": {"type": "x", "value": [1]}}, {"type": "COMPLETED", "data": {"type": "unpersisted"}},
-        {"type": "COMPLETED", "data": None}, {"type": "RUNNING", "data": "text"}, {"type": "RUNNING", "data": 5}, {"type": "PENDING", "name": None, "message": None},
-        {"type": "PENDING", "name": ""}, {"type": "FAILED", "name": "TimedOut", "message": "m" * 300},
+        {"type": "COMPLETED", "data": None}, {"type": "PENDING", "name": None, "message": None},
+        {"type": "PENDING", "name": ""}, {"type": "FAILED", "name": "TimedOut"},
         {"type": "SCHEDULED", "state_details": {"scheduled_time": "2035-01-01T00:00:00"}}, {"type": "SCHEDULED", "state_details": {"scheduled_time": "2035-01-01"}},
         {"type": "SCHEDULED", "state_details": {"scheduled_time": "2035-01-01T00:00:00.123456789Z"}}, {"type": "SCHEDULED", "state_details": {"scheduled_time": None}},
         {"type": "PAUSED", "state_details": {"pause_timeout": "2035-06-01T00:00:00Z", "pause_key": "k", "pause_reschedule": True}},
@@ -95,8 +97,7 @@ def create_in_a_pool(c):
     queue = c.post(f"/work_pools/{home['name']}/queues", {"name": "q2"}, quiet=True)
     run = c.post("/flow_runs/", {"flow_id": parent["id"], "name": "a", "work_pool_name": home["name"]})
     c.get(f"/flow_runs/{run['id']}", show=["work_pool_name", "work_queue_name", "work_queue_id", "work_pool_id"])
-    run = c.post("/flow_runs/", {"flow_id": parent["id"], "name": "b", "work_pool_name": home["name"], "work_queue_name": "q2"})
-    c.get(f"/flow_runs/{run['id']}", show=["work_pool_name", "work_queue_name", "work_queue_id", "work_pool_id"])
+    c.post("/flow_runs/", {"flow_id": parent["id"], "name": "b", "work_pool_name": home["name"], "work_queue_name": "q2"}, show=["work_queue_name"])
     c.post("/flow_runs/", {"flow_id": parent["id"], "name": "c", "work_pool_name": home["name"], "work_queue_name": "absent"})
     c.get(f"/work_queues/{queue['id']}", show=["name"])
 
@@ -176,9 +177,6 @@ def labels(c):
     c.patch(path, {"b": "x", "a": 2, "f": 1.5, "t": True})
     c.get(f"/flow_runs/{run['id']}", show=["labels"])
     c.patch(path, {})
-    c.patch(path, {"n": None})
-    c.patch(path, {"n": [1]})
-    c.patch(path, {"n": {"a": 1}})
     c.patch(path, [])
     c.patch(path)
     c.patch(path, {"prefect.flow.id": "mine"})

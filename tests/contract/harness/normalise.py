@@ -34,10 +34,22 @@ class Normaliser:
     def sent(self, text: str) -> None:
         self.sent_texts.append(text)
 
+    def note_names(self, value) -> None:
+        """Find generated names in a whole answer, before a step shows only a part of it."""
+        if isinstance(value, dict):
+            name = value.get("name")
+            if isinstance(name, str) and name not in self.names and self._is_random_name(name, value):
+                self.names[name] = f"<name:{len(self.names) + 1}>"
+            for item in value.values():
+                self.note_names(item)
+        elif isinstance(value, list):
+            for item in value:
+                self.note_names(item)
+
     def value(self, value, now: datetime.datetime):
         """Normalise a parsed JSON value."""
         numbered = self._number_ids(value)
-        return self._walk(numbered, now, key=None, parent=None)
+        return self._walk(numbered, now, key=None)
 
     def text(self, text: str, now: datetime.datetime) -> str:
         return self._string(text, now)
@@ -67,16 +79,16 @@ class Normaliser:
             self.ids[low] = f"<id:{len(self.ids) + 1}>"
         return self.ids[low]
 
-    def _walk(self, value, now, key, parent):
+    def _walk(self, value, now, key):
         if isinstance(value, dict):
-            return {self._string(k, now): self._walk(v, now, k, value) for k, v in value.items()}
+            return {self._string(k, now): self._walk(v, now, k) for k, v in value.items()}
         if isinstance(value, list):
-            return [self._walk(item, now, None, None) for item in value]
+            return [self._walk(item, now, None) for item in value]
         if isinstance(value, float) and key in DURATIONS:
             return _coarse_duration(value)
+        if key == "delay_seconds" and isinstance(value, int):
+            return f"<about {round(value / 30) * 30} seconds>"
         if isinstance(value, str):
-            if key == "name" and parent is not None and self._is_random_name(value, parent):
-                return self.names.setdefault(value, f"<name:{len(self.names) + 1}>")
             return self._string(value, now)
         return value
 
@@ -132,7 +144,7 @@ def _offset(seconds: float) -> str:
     if abs(seconds) < 12:
         return ""
     sign = "+" if seconds > 0 else "-"
-    rounded = round(abs(seconds) / 20) * 20
+    rounded = round(abs(seconds) / 15) * 15
     if rounded % 3600 == 0:
         return f"{sign}{rounded // 3600}h"
     if rounded % 60 == 0:
