@@ -4,6 +4,7 @@
 pub mod artifacts;
 pub mod blocks;
 pub mod concurrency_limits;
+pub mod contract;
 pub mod deployments;
 pub mod events;
 pub mod filters;
