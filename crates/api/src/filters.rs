@@ -117,8 +117,7 @@ pub struct SavedSearchFilter {
 }
 
 /// A list request: filters, order and page. `limit` and `offset` of `filter`, `page` of `paginate`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ListRequest<Filters, Sort> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort: Option<Sort>,

@@ -1,1 +1,90 @@
-//! Under construction.
+//! The server: routes and background services around the store and the rules. No SQL, no rules of its own.
+
+pub mod app;
+pub mod error;
+pub mod extract;
+mod metrics;
+pub mod middleware;
+pub mod router;
+pub mod routes;
+pub mod settings;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{ServiceExt, extract::Request};
+use tidegate_core::time::Timestamp;
+use tidegate_store::{Options, Store};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::Layer;
+
+pub use app::App;
+pub use router::{router, unserved};
+pub use settings::{Events, Loop, Services, Settings};
+
+/// The only place that asks the machine what time it is.
+#[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
+pub fn system_clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+    Arc::new(|| chrono::Utc::now().into())
+}
+
+/// Opens the database, bringing its schema up to date where the settings say so.
+pub async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    let options = Options {
+        url: settings.database_url.clone(),
+        readers: 2,
+        writers: 4,
+        migrate: settings.migrate_on_start,
+        clock: system_clock(),
+    };
+    Ok(Store::open(options).await?)
+}
+
+/// A server that listens but does not serve yet, so that its address can be told first.
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+}
+
+impl Server {
+    /// Opens the database and takes the port.
+    pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
+        metrics::install();
+        let store = open_store(&settings).await?;
+        let listener = TcpListener::bind(settings.listen).await.with_context(|| {
+            format!(
+                "cannot listen on {}; is another server running there? Choose another port with --port",
+                settings.listen
+            )
+        })?;
+        let app = App { store, settings: Arc::new(settings), stopping: CancellationToken::new() };
+        Ok(Self { app, listener })
+    }
+
+    pub fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `soft` is cancelled, then lets requests and sockets finish within the grace period; `hard` ends it at once.
+    pub async fn serve(self, soft: CancellationToken, hard: CancellationToken) -> anyhow::Result<()> {
+        let Self { app, listener } = self;
+        let grace = Duration::from_secs_f64(app.settings.shutdown_grace_seconds.max(0.0));
+        let base_path = app.settings.base_path.clone();
+        let strip =
+            tower::util::MapRequestLayer::new(move |request: Request| middleware::strip_prefixes(&base_path, request));
+        let service = strip.layer(router(app.clone()));
+        let stopping = app.stopping.clone();
+        let serve = axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
+            .with_graceful_shutdown(stopping.clone().cancelled_owned());
+        let serve = tokio::spawn(serve.into_future());
+        soft.cancelled().await;
+        stopping.cancel();
+        tokio::select! {
+            ended = serve => ended.context("the HTTP server ended unexpectedly")??,
+            () = hard.cancelled() => tracing::warn!("stopped at once; requests in hand were cut off"),
+            () = tokio::time::sleep(grace) => tracing::warn!("stopped after {grace:?}; requests in hand were cut off"),
+        }
+        Ok(())
+    }
+}

@@ -177,7 +177,8 @@ impl<'s> Conditions<'s> {
         let Some(filter) = filter else { return };
         self.nested(filter.operator, |parts| {
             if let Some(types) = &filter.r#type {
-                let names = |types: &Vec<tidegate_core::state::StateType>| types.iter().map(ToString::to_string).collect();
+                let names =
+                    |types: &Vec<tidegate_core::state::StateType>| types.iter().map(ToString::to_string).collect();
                 let types = TextFilter {
                     any_: types.any_.as_ref().map(names),
                     not_any_: types.not_any_.as_ref().map(names),
@@ -281,7 +282,9 @@ fn relate(sql: &mut Sql, _: Dialect, from: Subject, to: Subject, condition: impl
             return condition(sql);
         }
         (Flow, FlowRun) => "flow_run WHERE flow_run.flow_id = flow.id",
-        (Flow, TaskRun) => "task_run JOIN flow_run ON flow_run.id = task_run.flow_run_id WHERE flow_run.flow_id = flow.id",
+        (Flow, TaskRun) => {
+            "task_run JOIN flow_run ON flow_run.id = task_run.flow_run_id WHERE flow_run.flow_id = flow.id"
+        }
         (Flow, Deployment) => "deployment WHERE deployment.flow_id = flow.id",
         (FlowRun, Flow) => "flow WHERE flow.id = flow_run.flow_id",
         (FlowRun, TaskRun) => "task_run WHERE task_run.flow_run_id = flow_run.id",
@@ -307,7 +310,9 @@ fn relate_to_queue(sql: &mut Sql, from: Subject, condition: impl FnOnce(&mut Sql
     let exists = match from {
         Subject::FlowRun => "work_queue WHERE work_queue.id = flow_run.work_queue_id",
         Subject::Deployment => "work_queue WHERE work_queue.id = deployment.work_queue_id",
-        Subject::Flow => "work_queue JOIN deployment ON deployment.work_queue_id = work_queue.id WHERE deployment.flow_id = flow.id",
+        Subject::Flow => {
+            "work_queue JOIN deployment ON deployment.work_queue_id = work_queue.id WHERE deployment.flow_id = flow.id"
+        }
         Subject::TaskRun => {
             "work_queue JOIN flow_run ON flow_run.work_queue_id = work_queue.id WHERE flow_run.id = task_run.flow_run_id"
         }

@@ -83,7 +83,13 @@ impl Tx {
         Ok(self.execute(&sql!("DELETE FROM flow WHERE id = $1 AND workspace_id = $2", id, self.workspace())).await? > 0)
     }
 
-    pub async fn list_flows(&mut self, filters: &RunFilters, sort: FlowSort, limit: i64, offset: i64) -> Result<Vec<Flow>> {
+    pub async fn list_flows(
+        &mut self,
+        filters: &RunFilters,
+        sort: FlowSort,
+        limit: i64,
+        offset: i64,
+    ) -> Result<Vec<Flow>> {
         let mut sql = select();
         self.push_flow_conditions(&mut sql, filters);
         sql.push(match sort {

@@ -80,7 +80,8 @@ impl Migration {
 fn check(applied: &[(i64, String)], dialect: Dialect) -> Result<()> {
     if applied.len() > MIGRATIONS.len() {
         return Err(Error::Setup(
-            "the database was written by a newer Tidegate; upgrade this one, or restore a backup of the database".into(),
+            "the database was written by a newer Tidegate; upgrade this one, or restore a backup of the database"
+                .into(),
         ));
     }
     for ((number, sum), migration) in applied.iter().zip(MIGRATIONS) {

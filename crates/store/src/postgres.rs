@@ -165,7 +165,10 @@ async fn probe(url: &str) -> Result<()> {
     drop(client);
     let _ = connection.await;
     if version < 140_000 {
-        return Err(Error::Setup(format!("PostgreSQL 14 or newer is needed; this server is version {}", version / 10_000)));
+        return Err(Error::Setup(format!(
+            "PostgreSQL 14 or newer is needed; this server is version {}",
+            version / 10_000
+        )));
     }
     Ok(())
 }

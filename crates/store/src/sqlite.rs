@@ -98,9 +98,10 @@ struct FileLock {
 impl FileLock {
     fn take(path: &Path) -> Result<Self> {
         let lock_path = PathBuf::from(format!("{}.lock", path.display()));
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock_path).map_err(
-            |error| Error::Setup(format!("cannot create the lock file `{}`: {error}", lock_path.display())),
-        )?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock_path).map_err(
+                |error| Error::Setup(format!("cannot create the lock file `{}`: {error}", lock_path.display())),
+            )?;
         file.try_lock().map_err(|_| {
             Error::Setup(format!(
                 "the database `{}` is in use by another Tidegate server. SQLite serves one server at a time: stop the \
@@ -266,4 +267,3 @@ fn read_loop(connection: &Rc<Connection>, jobs: &Mutex<mpsc::Receiver<Box<dyn Jo
         });
     }
 }
-

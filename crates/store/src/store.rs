@@ -141,7 +141,9 @@ enum Target {
 
 fn target(url: &str) -> Result<Target> {
     let (scheme, rest) = url.split_once("://").ok_or_else(|| {
-        Error::Setup(format!("`{url}` is not a database URL; use sqlite:///path/to/file or postgresql://user@host/name"))
+        Error::Setup(format!(
+            "`{url}` is not a database URL; use sqlite:///path/to/file or postgresql://user@host/name"
+        ))
     })?;
     match scheme {
         "sqlite" | "sqlite+aiosqlite" => {
@@ -150,7 +152,8 @@ fn target(url: &str) -> Result<Target> {
             let path = path.split('?').next().unwrap_or_default();
             if path.is_empty() || path.contains(":memory:") {
                 return Err(Error::Setup(
-                    "a database in memory would lose everything at a restart; name a file: sqlite:///path/to/file".into(),
+                    "a database in memory would lose everything at a restart; name a file: sqlite:///path/to/file"
+                        .into(),
                 ));
             }
             Ok(Target::Sqlite(PathBuf::from(path)))

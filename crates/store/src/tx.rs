@@ -24,7 +24,13 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) fn new(backend: Backend, now: Timestamp) -> Self {
-        Self { backend, now, workspace: WorkspaceId::DEFAULT.0, wakes: RefCell::default(), transient: RefCell::default() }
+        Self {
+            backend,
+            now,
+            workspace: WorkspaceId::DEFAULT.0,
+            wakes: RefCell::default(),
+            transient: RefCell::default(),
+        }
     }
 
     /// When this transaction began, by the store's clock.
@@ -92,7 +98,9 @@ impl Tx {
 
     /// Runs a query that answers exactly one row, such as a count.
     pub async fn one<T>(&self, sql: &Sql, read: impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<T> {
-        self.optional(sql, read).await?.ok_or_else(|| Error::Database("a query answered no row where one was due".into()))
+        self.optional(sql, read)
+            .await?
+            .ok_or_else(|| Error::Database("a query answered no row where one was due".into()))
     }
 
     /// Runs a statement; answers how many rows it touched.

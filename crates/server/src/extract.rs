@@ -1,0 +1,198 @@
+//! What handlers take from a request: ids from the path, the store in the request's workspace, and bodies that were
+//! checked against the contract.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::Bytes,
+    extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tidegate_api::contract::{self, FieldError, Operation, Unknown};
+use tidegate_core::orchestration::Version;
+use tidegate_store::Store;
+use uuid::Uuid;
+
+use crate::{App, error::ApiError};
+
+/// The store, as the request's workspace sees it.
+pub struct Db(pub Store);
+
+impl<S> FromRequestParts<S> for Db
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self(App::from_ref(state).store))
+    }
+}
+
+/// The first UUID of the path. Anything else there means that there is no such route, as in the reference.
+#[derive(Clone, Copy)]
+pub struct Id(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_ids(parts, state).await?.into_iter().next().map(Self).ok_or_else(no_route)
+    }
+}
+
+/// Two UUIDs of the path.
+#[derive(Clone, Copy)]
+pub struct Ids(pub Uuid, pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Ids {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let mut ids = path_ids(parts, state).await?.into_iter();
+        Ok(Self(ids.next().ok_or_else(no_route)?, ids.next().ok_or_else(no_route)?))
+    }
+}
+
+/// Parameters that the contract calls UUIDs (`id`, `…_id`), in the order of the path.
+async fn path_ids<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Vec<Uuid>, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, state).await.map_err(|_| no_route())?;
+    params
+        .iter()
+        .filter(|(name, _)| *name == "id" || name.ends_with("_id"))
+        .map(|(_, text)| parse_path_uuid(text).ok_or_else(no_route))
+        .collect()
+}
+
+/// Hyphened or plain hex; no braces, no `urn:`.
+pub fn parse_path_uuid(text: &str) -> Option<Uuid> {
+    matches!(text.len(), 32 | 36).then(|| Uuid::parse_str(text).ok()).flatten()
+}
+
+pub fn no_route() -> ApiError {
+    ApiError::Detail(StatusCode::NOT_FOUND, "Not Found".into())
+}
+
+/// A JSON body, checked and coerced by the contract of the matched route, then read into `T`.
+pub struct Body<T>(pub T);
+
+impl<T, S> FromRequest<S> for Body<T>
+where
+    T: DeserializeOwned,
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let operation = operation_of(&request);
+        let content_type = content_type(request.headers());
+        let bytes = read_bytes(request, state).await?;
+        let value = match operation {
+            Some(operation) => check(operation, content_type.as_deref(), &bytes)?,
+            None => serde_json::from_slice(&bytes).map_err(|error| malformed(&error, &bytes))?,
+        };
+        from_value(value).map(Self)
+    }
+}
+
+/// The operation of the contract that the router matched.
+pub fn operation_of(request: &Request) -> Option<&'static Operation> {
+    let path = request.extensions().get::<MatchedPath>()?.as_str();
+    contract::operation(request.method().as_str(), path.strip_prefix("/api").unwrap_or(path))
+}
+
+pub async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::Detail(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The request body is larger than this server accepts; send it in smaller parts.".into(),
+        ),
+        _ => ApiError::bad_request(rejection.body_text()),
+    })
+}
+
+pub fn content_type(headers: &HeaderMap) -> Option<String> {
+    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
+}
+
+/// Checks a body by the contract; unknown fields are counted by name, never refused unless the operation says so.
+pub fn check(operation: &'static Operation, content_type: Option<&str>, bytes: &[u8]) -> Result<Value, ApiError> {
+    // Real clients rely on this one refusal: a PATCH with a deployment's name or flow means another deployment.
+    let unknown =
+        if operation.id().starts_with("update_deployment_deployments") { Unknown::Forbid } else { Unknown::Ignore };
+    match operation.check_body(content_type, bytes, unknown) {
+        Ok(checked) => {
+            for field in checked.unknown {
+                metrics::counter!("tidegate_unknown_fields_total", "operation" => operation.id(), "field" => field)
+                    .increment(1);
+            }
+            Ok(checked.value)
+        }
+        Err(errors) => Err(ApiError::Invalid { errors, body: operation.echo_body(content_type, bytes) }),
+    }
+}
+
+/// The body as the error answer repeats it: parsed where it is JSON, else as text.
+fn echo(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes).unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
+}
+
+/// A checked value that our own struct cannot read is a gap in the contract's check; tell the client what did not fit.
+pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+    let text = if value.is_null() { "{}".to_owned() } else { value.to_string() };
+    serde_json::from_str(&text).map_err(|error| malformed(&error, text.as_bytes()))
+}
+
+fn malformed(error: &serde_json::Error, bytes: &[u8]) -> ApiError {
+    ApiError::Invalid {
+        errors: vec![FieldError::value_error(vec!["body".into()], &error.to_string(), Value::Null)],
+        body: echo(bytes),
+    }
+}
+
+/// Who calls: versions from the headers, and the fencing token of the attempt that the caller belongs to.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// From `User-Agent: prefect/<version> (API …)`.
+    pub client_version: Option<Version>,
+    pub api_version: Option<Version>,
+    /// From `X-Tidegate-Fence: <flow run id>:<token>`.
+    pub fence: Option<(Uuid, i64)>,
+    /// From the headers that automations send: id and name.
+    pub automation: Option<(Uuid, Option<String>)>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let client_version = text("user-agent")
+            .and_then(|agent| agent.strip_prefix("prefect/"))
+            .and_then(|rest| parse_version(rest.split([' ', '+']).next().unwrap_or_default()));
+        let fence = text("x-tidegate-fence").and_then(|fence| {
+            let (id, token) = fence.split_once(':')?;
+            Some((Uuid::parse_str(id).ok()?, token.parse().ok()?))
+        });
+        let automation = text("prefect-automation-id").and_then(|id| Uuid::parse_str(id).ok()).map(|id| {
+            use base64::Engine;
+            let name = text("prefect-automation-name")
+                .and_then(|name| base64::engine::general_purpose::STANDARD.decode(name).ok())
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            (id, name)
+        });
+        let api_version = text("x-prefect-api-version").and_then(parse_version);
+        Ok(Self { client_version, api_version, fence, automation })
+    }
+}
+
+/// `3.8.8`, `3.8.8rc1`, `3.8`: digits of the first three parts.
+pub fn parse_version(text: &str) -> Option<Version> {
+    let mut parts = text.split('.').map(|part| {
+        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().ok()
+    });
+    Some(Version(parts.next()??, parts.next().flatten().unwrap_or(0), parts.next().flatten().unwrap_or(0)))
+}

@@ -1,0 +1,157 @@
+//! What happens to every request around its handler: workspace prefixes, authentication, the API version header, request
+//! ids, metrics and CORS.
+
+use std::time::Instant;
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use subtle::ConstantTimeEq;
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{App, error::ApiError, settings::Settings};
+
+/// `/base/api/accounts/{a}/workspaces/{w}/flows` and `/api/flows` are the same route: the prefix is taken off before routing.
+pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
+    let path = request.uri().path();
+    let path = path.strip_prefix(base_path).filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let rest = path.strip_prefix("/api/accounts/").and_then(|rest| {
+        let (_, rest) = rest.split_once("/workspaces/")?;
+        Some(rest.split_once('/').map_or("/", |(_, rest)| rest))
+    });
+    let path = match rest {
+        Some(rest) => format!("/api/{}", rest.trim_start_matches('/')),
+        None if path.len() == request.uri().path().len() => return request,
+        None => path.to_owned(),
+    };
+    let path_and_query = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    };
+    if let Ok(uri) = path_and_query.parse::<Uri>() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+/// Basic auth with the configured string, or the same password as a bearer token. Liveness probes pass without.
+pub async fn authenticate(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Some(expected) = &app.settings.auth_string else { return next.run(request).await };
+    let open = matches!(request.uri().path(), "/api/health" | "/api/ready");
+    // Sockets carry their token in the first message, or in this same header.
+    let is_socket = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
+    if open || is_socket || request.method() == Method::OPTIONS || is_authorized(&request, expected) {
+        next.run(request).await
+    } else {
+        ApiError::Unauthorized.into_response()
+    }
+}
+
+fn is_authorized(request: &Request, expected: &str) -> bool {
+    let Some(value) = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    authorization_matches(value, expected)
+}
+
+/// Whether an `Authorization` header's value carries the auth string.
+pub fn authorization_matches(value: &str, expected: &str) -> bool {
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    match scheme.to_ascii_lowercase().as_str() {
+        "basic" => BASE64.decode(token.trim()).is_ok_and(|given| is_same(&given, expected.as_bytes())),
+        "bearer" => token_matches(token.trim(), expected),
+        _ => false,
+    }
+}
+
+/// A bare token: the whole auth string, or its password.
+pub fn token_matches(token: &str, expected: &str) -> bool {
+    let password = expected.split_once(':').map_or(expected, |(_, password)| password);
+    is_same(token.as_bytes(), expected.as_bytes()) || is_same(token.as_bytes(), password.as_bytes())
+}
+
+fn is_same(given: &[u8], expected: &[u8]) -> bool {
+    given.ct_eq(expected).into()
+}
+
+/// Refuses clients of an API that is too old, as the reference words it.
+pub async fn check_api_version(request: Request, next: Next) -> Response {
+    let given = request.headers().get("x-prefect-api-version").and_then(|value| value.to_str().ok());
+    if let Some(given) = given.filter(|given| !given.is_empty()) {
+        let parts: Option<Vec<u64>> = given.split('.').map(|part| part.trim().parse().ok()).collect();
+        match parts.as_deref() {
+            Some([major, minor, patch]) if (*major, *minor, *patch) >= (0, 8, 0) => {}
+            Some([_, _, _]) => {
+                return ApiError::bad_request(format!(
+                    "The request specified API version {given} but this server requires version 0.8.0 or higher."
+                ))
+                .into_response();
+            }
+            _ => {
+                return ApiError::bad_request(format!(
+                    "Invalid X-PREFECT-API-VERSION header format.Expected header in format 'x.y.z' but received {given}"
+                ))
+                .into_response();
+            }
+        }
+    }
+    next.run(request).await
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// One span, one id and one set of numbers per request.
+pub async fn observe(request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| id.len() <= 128)
+        .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned);
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = request.method().clone();
+    let started = Instant::now();
+    let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
+    let mut response = next.run(request).instrument(span).await;
+    let status = response.status();
+    metrics::counter!("tidegate_http_requests_total", "method" => method.to_string(), "route" => route.clone(), "status" => status.as_u16().to_string())
+        .increment(1);
+    metrics::histogram!("tidegate_http_request_seconds", "route" => route).record(started.elapsed().as_secs_f64());
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+pub fn cors(settings: &Settings) -> CorsLayer {
+    let list = |text: &str| -> Vec<String> {
+        text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+    };
+    let origins = if settings.cors_allowed_origins.trim() == "*" {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(list(&settings.cors_allowed_origins).iter().filter_map(|origin| origin.parse().ok()))
+    };
+    let methods = if settings.cors_allowed_methods.trim() == "*" {
+        AllowMethods::any()
+    } else {
+        AllowMethods::list(list(&settings.cors_allowed_methods).iter().filter_map(|method| method.parse().ok()))
+    };
+    let headers = if settings.cors_allowed_headers.trim() == "*" {
+        AllowHeaders::any()
+    } else {
+        AllowHeaders::list(list(&settings.cors_allowed_headers).iter().filter_map(|name| name.parse().ok()))
+    };
+    CorsLayer::new().allow_origin(origins).allow_methods(methods).allow_headers(headers)
+}
+
+/// 405 in the reference's words.
+pub async fn method_not_allowed() -> ApiError {
+    ApiError::Detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
+}

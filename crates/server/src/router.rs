@@ -1,0 +1,160 @@
+//! Every route, one screen per noun. What the contract names and no module serves yet answers 501 with the operation's name.
+
+use std::collections::HashSet;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, StatusCode, Uri, header},
+    middleware as layers,
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, any, on},
+};
+use tidegate_api::contract;
+use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
+
+use crate::{App, error::ApiError, extract::no_route, middleware, routes};
+
+/// Routes of the contract that a module serves, as `METHOD /path`; kept by `Routes` so that the rest can answer 501.
+pub struct Routes {
+    router: Router<App>,
+    served: HashSet<(String, &'static str)>,
+}
+
+impl Routes {
+    fn new() -> Self {
+        Self { router: Router::new(), served: HashSet::new() }
+    }
+
+    /// Serves `method path` with `handler`. The path is spelled as in the contract.
+    #[must_use]
+    pub fn on<H, T>(mut self, method: &str, path: &'static str, handler: H) -> Self
+    where
+        H: axum::handler::Handler<T, App>,
+        T: 'static,
+    {
+        self.served.insert((method.to_owned(), path));
+        self.router = self.router.route(path, on(filter(method), handler));
+        self
+    }
+
+    #[must_use]
+    pub fn get<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on("GET", path, handler)
+    }
+
+    #[must_use]
+    pub fn post<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on("POST", path, handler)
+    }
+
+    #[must_use]
+    pub fn put<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on("PUT", path, handler)
+    }
+
+    #[must_use]
+    pub fn patch<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on("PATCH", path, handler)
+    }
+
+    #[must_use]
+    pub fn delete<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
+        self.on("DELETE", path, handler)
+    }
+
+    /// Everything that the contract names and nobody served.
+    fn with_unserved(mut self) -> Self {
+        for operation in contract::operations() {
+            if self.served.contains(&(operation.method().to_owned(), operation.path())) {
+                continue;
+            }
+            let name = format!("{} {} ({})", operation.method(), operation.path(), operation.id());
+            let handler = move || {
+                let name = name.clone();
+                async move {
+                    let detail = format!("Tidegate does not serve the operation {name} yet.");
+                    ApiError::Detail(StatusCode::NOT_IMPLEMENTED, detail)
+                }
+            };
+            self.router = self.router.route(operation.path(), on(filter(operation.method()), handler));
+        }
+        self
+    }
+}
+
+fn filter(method: &str) -> MethodFilter {
+    match method {
+        "GET" => MethodFilter::GET,
+        "PUT" => MethodFilter::PUT,
+        "PATCH" => MethodFilter::PATCH,
+        "DELETE" => MethodFilter::DELETE,
+        _ => MethodFilter::POST,
+    }
+}
+
+/// The operations that still answer 501, for the test that lists them.
+pub fn unserved() -> Vec<String> {
+    let served = all().served;
+    contract::operations()
+        .filter(|operation| !served.contains(&(operation.method().to_owned(), operation.path())))
+        .map(|operation| format!("{} {}", operation.method(), operation.path()))
+        .collect()
+}
+
+fn all() -> Routes {
+    [routes::root::routes, routes::flows::routes].into_iter().fold(Routes::new(), |routes, add| add(routes))
+}
+
+/// The whole application, without its listener.
+pub fn router(app: App) -> Router {
+    let settings = app.settings.clone();
+    let api = all()
+        .with_unserved()
+        .router
+        .method_not_allowed_fallback(middleware::method_not_allowed)
+        .fallback(any(no_such_route))
+        .layer(layers::from_fn(middleware::check_api_version))
+        .layer(DefaultBodyLimit::max(settings.max_body_size));
+    Router::new()
+        .nest("/api", api)
+        .route("/metrics", axum::routing::get(crate::metrics::render))
+        .fallback(async || no_route())
+        .layer(layers::from_fn_with_state(app.clone(), middleware::authenticate))
+        .layer(layers::from_fn(middleware::observe))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(500)))
+        .layer(middleware::cors(&settings))
+        .with_state(app)
+}
+
+/// A path that differs from a route by its last slash only is redirected, method and body kept; all else is 404.
+async fn no_such_route(request: Request) -> Response {
+    let path = request.uri().path();
+    let toggled = match path.strip_suffix('/') {
+        Some(shorter) => shorter.to_owned(),
+        None => format!("{path}/"),
+    };
+    let known = contract::operations().any(|operation| matches(operation.path(), &toggled));
+    if !known {
+        return no_route().into_response();
+    }
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+    let location = format!("http://{host}/api{toggled}{query}");
+    let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
+    if let Some(value) = location.parse::<Uri>().ok().and_then(|uri| HeaderValue::from_str(&uri.to_string()).ok()) {
+        response.headers_mut().insert(header::LOCATION, value);
+    }
+    response
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let (mut template, mut path) = (template.split('/'), path.split('/'));
+    loop {
+        match (template.next(), path.next()) {
+            (None, None) => return true,
+            (Some(part), Some(given)) if part == given || (part.starts_with('{') && !given.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Flows over HTTP.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use tidegate_api::{
+    filters::{ListRequest, Paginated, RunFilters},
+    flows::{Flow, FlowCreate, FlowSort, FlowUpdate},
+};
+use tidegate_store::Tx;
+
+use crate::{
+    App,
+    error::ApiError,
+    extract::{Body, Db, Id},
+    router::Routes,
+    routes::list::PageRequest,
+};
+
+pub fn routes(routes: Routes) -> Routes {
+    routes
+        .post("/flows/", create)
+        .get("/flows/{id}", read)
+        .patch("/flows/{id}", update)
+        .delete("/flows/{id}", delete)
+        .get("/flows/name/{name}", read_by_name)
+        .post("/flows/filter", filter)
+        .post("/flows/count", count)
+        .post("/flows/paginate", paginate)
+}
+
+type Request = ListRequest<RunFilters, FlowSort>;
+
+/// Gets or creates a flow by name: 201 when it is new, else 200.
+async fn create(Db(store): Db, Body(body): Body<FlowCreate>) -> Result<(StatusCode, Json<Flow>), ApiError> {
+    let key = body.name.clone();
+    let (flow, created) =
+        store.write(key, async move |tx: &mut Tx| tx.ensure_flow(&body).await.map_err(ApiError::from)).await?;
+    Ok((if created { StatusCode::CREATED } else { StatusCode::OK }, Json(flow)))
+}
+
+async fn read(Db(store): Db, Id(id): Id) -> Result<Json<Flow>, ApiError> {
+    store.read(async move |tx: &mut Tx| tx.read_flow(id).await?.map(Json).ok_or_else(absent)).await
+}
+
+async fn read_by_name(Db(store): Db, Path(name): Path<String>) -> Result<Json<Flow>, ApiError> {
+    store.read(async move |tx: &mut Tx| tx.read_flow_by_name(&name).await?.map(Json).ok_or_else(absent)).await
+}
+
+async fn update(Db(store): Db, Id(id): Id, Body(body): Body<FlowUpdate>) -> Result<StatusCode, ApiError> {
+    let known = store
+        .write(id, async move |tx: &mut Tx| tx.update_flow(id, body.clone()).await.map_err(ApiError::from))
+        .await?;
+    if known { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+}
+
+async fn delete(Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
+    let known = store.write(id, async move |tx: &mut Tx| tx.delete_flow(id).await.map_err(ApiError::from)).await?;
+    if known { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+}
+
+async fn filter(State(app): State<App>, Db(store): Db, Body(body): Body<Request>) -> Result<Json<Vec<Flow>>, ApiError> {
+    let (limit, offset) = (app.limit(body.limit)?, body.offset.unwrap_or(0));
+    let sort = body.sort.unwrap_or(FlowSort::NameAsc);
+    let flows = store.read(async move |tx: &mut Tx| tx.list_flows(&body.filters, sort, limit, offset).await).await?;
+    Ok(Json(flows))
+}
+
+async fn count(Db(store): Db, Body(body): Body<Request>) -> Result<Json<i64>, ApiError> {
+    Ok(Json(store.read(async move |tx: &mut Tx| tx.count_flows(&body.filters).await).await?))
+}
+
+async fn paginate(
+    State(app): State<App>,
+    Db(store): Db,
+    Body(body): Body<Request>,
+) -> Result<Json<Paginated<Flow>>, ApiError> {
+    let page = PageRequest::of(&app, &body)?;
+    let sort = body.sort.unwrap_or(FlowSort::NameAsc);
+    store
+        .read(async move |tx: &mut Tx| {
+            let count = tx.count_flows(&body.filters).await?;
+            let flows = tx.list_flows(&body.filters, sort, page.limit, page.offset()).await?;
+            Ok(Json(page.answer(flows, count)))
+        })
+        .await
+}
+
+fn absent() -> ApiError {
+    ApiError::not_found("Flow not found")
+}
