@@ -4,4 +4,5 @@
 
 mod fixtures;
 mod flow_transitions;
+mod schedules;
 mod task_transitions;
