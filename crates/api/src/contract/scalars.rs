@@ -113,7 +113,7 @@ pub(super) fn boolean(strict: bool, value: &Value) -> Outcome {
         Value::Number(number) => match number.as_f64() {
             Some(0.0) => false,
             Some(1.0) => true,
-            Some(other) if other.fract() != 0.0 => return Err(wrong()),
+            Some(other) if other.fract() != 0.0 || other.abs() >= 9.3e18 => return Err(wrong()),
             _ => return Err(unclear()),
         },
         Value::String(text) => match text.to_ascii_lowercase().as_str() {

@@ -76,6 +76,19 @@ fn offsets_of_instants_are_kept() {
 }
 
 #[test]
+fn instants_with_missing_digits_are_refused() {
+    let set_state = operation("POST", "/flow_runs/{id}/set_state").unwrap();
+    for text in
+        ["2030-01-01T3:04:05Z", "2030-1-01", "203-01-01T00:00:00Z", "2030-01-01T00:0:00", "1e3", "now", " 2030-01-01"]
+    {
+        let details = json!({"scheduled_time": text});
+        let body = json!({"state": {"type": "SCHEDULED", "state_details": details}}).to_string();
+        let errors = set_state.check_body(JSON, body.as_bytes(), Unknown::Forbid).unwrap_err();
+        assert_eq!(errors[0].msg, format!("Value error, Unable to parse string [{text}]"));
+    }
+}
+
+#[test]
 fn identifiers_get_their_usual_spelling() {
     let id = "a1111111-1111-4111-8111-111111111111";
     for sent in [id.to_owned(), id.to_uppercase(), id.replace('-', ""), format!("urn:uuid:{id}"), format!("{{{id}}}")] {

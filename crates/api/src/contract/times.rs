@@ -95,8 +95,13 @@ fn read(text: &str) -> Option<DateTime<FixedOffset>> {
     if text.trim() != text {
         return None;
     }
-    if let Ok(number) = text.parse::<f64>() {
+    if text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+'))
+        && let Ok(number) = text.parse::<f64>()
+    {
         return since_epoch(number);
+    }
+    if !has_all_digits(text) {
+        return None;
     }
     let utc = |time: NaiveDateTime| Some(time.and_utc().fixed_offset());
     if let Some(bare) = text.strip_suffix(['Z', 'z'])
@@ -120,6 +125,21 @@ fn read(text: &str) -> Option<DateTime<FixedOffset>> {
     (day.len() == 10)
         .then(|| NaiveDate::parse_from_str(day, "%Y-%m-%d").ok())?
         .and_then(|day| utc(day.and_hms_opt(0, 0, 0)?))
+}
+
+/// Whether year, month, day and time have all their digits; chrono's formats forgive what the reference does not.
+fn has_all_digits(text: &str) -> bool {
+    const DASHED: &str = "dddd-dd-dd?dd:dd:dd";
+    const COMPACT: &str = "ddddddddTdddddd";
+    let shape = if text.as_bytes().get(4) == Some(&b'-') { DASHED } else { COMPACT };
+    // What follows the minutes may be seconds or a zone.
+    text.bytes().zip(shape.bytes()).enumerate().all(|(at, (found, wanted))| match wanted {
+        _ if shape == DASHED && at == 16 => matches!(found, b':' | b'Z' | b'z' | b'+' | b'-'),
+        _ if shape == DASHED && at > 16 && text.as_bytes()[16] != b':' => true,
+        b'd' => found.is_ascii_digit(),
+        b'?' => true,
+        other => found == other,
+    })
 }
 
 fn since_epoch(number: f64) -> Option<DateTime<FixedOffset>> {
