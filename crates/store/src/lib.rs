@@ -1,23 +1,34 @@
 //! The store: what Tidegate remembers, in SQLite or PostgreSQL, behind one set of operations. The only crate that knows
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
+pub mod concurrency_limits;
 mod conditions;
 mod error;
+mod events;
+pub mod flow_run_states;
+pub mod flow_runs;
 mod flows;
 mod lane;
 mod migrations;
+mod partition;
 mod postgres;
 mod row;
 pub mod sql;
 mod sqlite;
+pub mod states;
 mod store;
+mod task_run_states;
+mod task_runs;
 mod tx;
 pub mod value;
 mod wake;
 
 pub use error::{Error, Result};
+pub use events::{EventRecord, ResourceEvent, RunNames, StateChange, related};
+pub use partition::Partitioned;
 pub use row::{Column, Row};
 pub use sql::{Dialect, Sql};
+pub use task_run_states::TaskProposal;
 pub use store::{Options, Store};
 pub use tx::Tx;
 pub use value::Value;

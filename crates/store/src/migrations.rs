@@ -63,6 +63,9 @@ pub(crate) async fn run(store: &Store, apply: bool) -> Result<()> {
                 ))
                 .await?;
             }
+            if apply {
+                tx.prepare_partitions().await?;
+            }
             Ok(())
         })
         .await

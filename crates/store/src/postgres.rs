@@ -16,6 +16,7 @@ use tokio::{
     task::LocalSet,
 };
 use tokio_postgres::{AsyncMessage, NoTls, Statement, types::ToSql};
+use uuid::Uuid;
 
 use crate::{
     Error, Result, Tx, Wake,
@@ -86,35 +87,52 @@ impl Connection {
     }
 
     pub(crate) async fn insert_many(&self, head: &str, tail: &str, rows: Vec<Vec<Value>>) -> Result<u64> {
-        let Some(width) = rows.first().map(Vec::len) else { return Ok(0) };
-        // The protocol counts parameters in 16 bits. Powers of four keep the number of prepared shapes small.
-        let limit = (60_000 / width.max(1)).min(1024);
         let mut count = 0;
-        let mut rest = rows.as_slice();
-        while !rest.is_empty() {
-            let mut size = 1;
-            while size * 4 <= rest.len().min(limit) {
-                size *= 4;
-            }
-            let (chunk, after) = rest.split_at(size);
-            let mut sql = Sql::new(String::from(head));
-            sql.push(" VALUES ");
-            for (index, row) in chunk.iter().enumerate() {
-                sql.push(if index == 0 { "(" } else { ", (" });
-                for (column, value) in row.iter().enumerate() {
-                    if column > 0 {
-                        sql.push(", ");
-                    }
-                    sql.bind(value.clone());
-                }
-                sql.push(")");
-            }
-            sql.push(" ").push(tail);
+        for sql in multi_row(head, tail, &rows) {
             count += self.execute(&sql).await?;
-            rest = after;
         }
         Ok(count)
     }
+
+    pub(crate) async fn insert_new(&self, head: &str, rows: Vec<Vec<Value>>) -> Result<Vec<Uuid>> {
+        let mut new = Vec::with_capacity(rows.len());
+        for sql in multi_row(head, "ON CONFLICT DO NOTHING RETURNING id", &rows) {
+            new.extend(self.all(&sql, &mut |row| row.next::<Uuid>()).await?);
+        }
+        Ok(new)
+    }
+}
+
+/// Statements that insert many rows each. The protocol counts parameters in 16 bits; powers of four keep the number of
+/// prepared shapes small.
+fn multi_row(head: &str, tail: &str, rows: &[Vec<Value>]) -> Vec<Sql> {
+    let Some(width) = rows.first().map(Vec::len) else { return Vec::new() };
+    let limit = (60_000 / width.max(1)).min(1024);
+    let mut statements = Vec::new();
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut size = 1;
+        while size * 4 <= rest.len().min(limit) {
+            size *= 4;
+        }
+        let (chunk, after) = rest.split_at(size);
+        let mut sql = Sql::new(String::from(head));
+        sql.push(" VALUES ");
+        for (index, row) in chunk.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { ", (" });
+            for (column, value) in row.iter().enumerate() {
+                if column > 0 {
+                    sql.push(", ");
+                }
+                sql.bind(value.clone());
+            }
+            sql.push(")");
+        }
+        sql.push(" ").push(tail);
+        statements.push(sql);
+        rest = after;
+    }
+    statements
 }
 
 fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {

@@ -15,10 +15,12 @@ use futures::FutureExt;
 use rusqlite::{OpenFlags, params_from_iter};
 use tidegate_core::time::Timestamp;
 use tokio::sync::{broadcast, mpsc};
+use uuid::Uuid;
 
 use crate::{
     Error, Result, Tx, Wake,
     lane::{Job, Outcome},
+    partition::Known,
     row::Row,
     sql::{Sql, for_sqlite},
     tx::Backend,
@@ -33,6 +35,7 @@ const STATEMENTS: usize = 256;
 
 pub(crate) struct Connection {
     inner: rusqlite::Connection,
+    pub(crate) partitions: Known,
 }
 
 impl Connection {
@@ -50,7 +53,7 @@ impl Connection {
         if !writer {
             inner.execute_batch("PRAGMA query_only = ON;")?;
         }
-        Ok(Self { inner })
+        Ok(Self { inner, partitions: Known::default() })
     }
 
     pub(crate) fn all<T>(&self, sql: &Sql, read: &mut impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -87,6 +90,20 @@ impl Connection {
             count += statement.execute(params_from_iter(row))? as u64;
         }
         Ok(count)
+    }
+
+    pub(crate) fn insert_new(&self, head: &str, rows: &[Vec<Value>]) -> Result<Vec<Uuid>> {
+        let Some(first) = rows.first() else { return Ok(Vec::new()) };
+        let marks = vec!["?"; first.len()].join(", ");
+        let mut statement =
+            self.inner.prepare_cached(&format!("{head} VALUES ({marks}) ON CONFLICT DO NOTHING"))?;
+        let mut new = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let (1, Some(Value::Uuid(id))) = (statement.execute(params_from_iter(row))?, row.first()) {
+                new.push(*id);
+            }
+        }
+        Ok(new)
     }
 }
 
@@ -198,7 +215,9 @@ fn write_loop(
             commit = connection.batch("COMMIT");
             if commit.is_err() {
                 let _ = connection.batch("ROLLBACK");
+                connection.partitions.rollback();
             }
+            connection.partitions.commit();
         }
         metrics::histogram!("tidegate_store_batch_jobs").record(done.len() as f64);
         metrics::histogram!("tidegate_store_commit_seconds").record(started.elapsed().as_secs_f64());
@@ -247,6 +266,7 @@ fn run_in_savepoint(connection: &Rc<Connection>, job: &mut dyn Job, now: Timesta
 }
 
 fn undo(connection: &Connection) -> Result<()> {
+    connection.partitions.rollback();
     connection.batch("ROLLBACK TO job; RELEASE job")
 }
 

@@ -5,7 +5,7 @@ use std::{cell::RefCell, rc::Rc};
 use tidegate_core::{ids::WorkspaceId, time::Timestamp};
 use uuid::Uuid;
 
-use crate::{Error, Result, Wake, postgres, row::Row, sql::Dialect, sql::Sql, sqlite, value::Value};
+use crate::{Error, Result, Wake, partition::Known, postgres, row::Row, sql::Dialect, sql::Sql, sqlite, value::Value};
 
 pub(crate) enum Backend {
     Sqlite(Rc<sqlite::Connection>),
@@ -62,12 +62,25 @@ impl Tx {
         }
     }
 
+    /// SQLite only: the week tables that this connection knows.
+    pub(crate) fn known_partitions(&self) -> Option<&Known> {
+        match &self.backend {
+            Backend::Sqlite(connection) => Some(&connection.partitions),
+            Backend::Postgres(_) => None,
+        }
+    }
+
     pub(crate) fn take_wakes(&self) -> Vec<Wake> {
         self.wakes.take()
     }
 
     pub(crate) fn take_transient(&self) -> Option<Error> {
         self.transient.take()
+    }
+
+    /// Tells the lane to run the whole job again: what it read is not so any more.
+    pub(crate) fn note_conflict(&self, what: &str) {
+        *self.transient.borrow_mut() = Some(Error::Conflict(what.into()));
     }
 
     fn noted<T>(&self, result: Result<T>) -> Result<T> {
@@ -127,6 +140,15 @@ impl Tx {
         let result = match &self.backend {
             Backend::Sqlite(connection) => connection.insert_many(head, tail, &rows),
             Backend::Postgres(connection) => connection.insert_many(head, tail, rows).await,
+        };
+        self.noted(result)
+    }
+
+    /// Inserts the rows that break no unique index; answers the ids (first columns) of those that were inserted.
+    pub(crate) async fn insert_new(&self, head: &str, rows: Vec<Vec<Value>>) -> Result<Vec<Uuid>> {
+        let result = match &self.backend {
+            Backend::Sqlite(connection) => connection.insert_new(head, &rows),
+            Backend::Postgres(connection) => connection.insert_new(head, rows).await,
         };
         self.noted(result)
     }

@@ -1,0 +1,150 @@
+//! Events in the store: each is written once with the links to the resources it names and a row of the outbox, in the
+//! transaction of the change it tells of. What events mean is other modules' business.
+
+mod build;
+
+use tidegate_api::events::{Event, Resource};
+use tidegate_core::time::Timestamp;
+use uuid::Uuid;
+
+pub use build::{ResourceEvent, RunNames, StateChange, related};
+
+use crate::{Error, Partitioned, Result, Tx, Wake, value::Value};
+
+const COLUMNS: &str =
+    "id, workspace_id, occurred, received, event, resource_id, resource, related, payload, follows";
+const ID: &str = "prefect.resource.id";
+const ROLE: &str = "prefect.resource.role";
+const MAXIMUM_NAME: usize = 1024;
+const MAXIMUM_RELATED: usize = 100;
+const MAXIMUM_LABELS: usize = 500;
+
+/// An event as its row holds it: JSON as text, ready to be written without being taken apart again.
+#[derive(Clone, Debug)]
+pub struct EventRecord {
+    pub id: Uuid,
+    pub occurred: Timestamp,
+    pub event: String,
+    pub resource_id: String,
+    pub resource: String,
+    pub related: String,
+    pub payload: String,
+    pub follows: Option<Uuid>,
+    /// Hashes of the related resources' ids, each once.
+    pub links: Vec<i64>,
+}
+
+impl EventRecord {
+    /// Checks the limits that every event has to keep.
+    pub fn new(event: &Event) -> Result<Self, String> {
+        if event.event.chars().count() > MAXIMUM_NAME {
+            return Err(format!("Event name must be at most {MAXIMUM_NAME} characters"));
+        }
+        check_resource(&event.resource)?;
+        if event.related.len() > MAXIMUM_RELATED {
+            return Err(format!("The maximum number of related resources is {MAXIMUM_RELATED}"));
+        }
+        let mut links = Vec::with_capacity(event.related.len());
+        for resource in &event.related {
+            let id = check_resource(resource)?;
+            match resource.get(ROLE).map(String::as_str) {
+                None => return Err(format!("Related Resources must include the {ROLE} label")),
+                Some("") => return Err(format!("The {ROLE} label must be non-empty")),
+                Some(_) => links.push(link(id)),
+            }
+        }
+        links.sort_unstable();
+        links.dedup();
+        Ok(Self {
+            id: event.id,
+            occurred: event.occurred,
+            event: event.event.clone(),
+            resource_id: event.resource[ID].clone(),
+            resource: to_text(&event.resource),
+            related: to_text(&event.related),
+            payload: event.payload.text().to_owned(),
+            follows: event.follows,
+            links,
+        })
+    }
+}
+
+fn to_text<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("labels are plain text")
+}
+
+/// The resource's id, if it keeps the rules.
+fn check_resource(resource: &Resource) -> Result<&str, String> {
+    if resource.len() > MAXIMUM_LABELS {
+        return Err(format!("The maximum number of labels per resource is {MAXIMUM_LABELS}"));
+    }
+    match resource.get(ID).map(String::as_str) {
+        None => Err(format!("Resources must include the {ID} label")),
+        Some("") => Err(format!("The {ID} label must be non-empty")),
+        Some(id) => Ok(id),
+    }
+}
+
+/// The hash under which a resource is linked (FNV-1a, 64 bits). It is stored: it must never change. Queries look at the
+/// event's own labels too, so a collision costs a row read, not a wrong answer.
+pub(crate) fn link(resource_id: &str) -> i64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in resource_id.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash as i64
+}
+
+impl Tx {
+    /// Stores an event in this transaction and wakes whoever waits for events once it is committed. One that is already
+    /// there changes nothing; answers whether it was new.
+    pub async fn emit(&mut self, event: &Event) -> Result<bool> {
+        let record = EventRecord::new(event).map_err(Error::Database)?;
+        Ok(self.store_events(vec![record]).await?.contains(&event.id))
+    }
+
+    /// Stores many events at once; answers the ids of those that were new.
+    pub async fn store_events(&mut self, records: Vec<EventRecord>) -> Result<std::collections::HashSet<Uuid>> {
+        let (workspace, received) = (self.workspace(), self.now());
+        let mut rows = Vec::with_capacity(records.len());
+        let mut links = Vec::with_capacity(records.len());
+        for record in records {
+            links.push((record.id, record.occurred, record.links));
+            rows.push((
+                record.occurred,
+                vec![
+                    Value::Uuid(record.id),
+                    Value::Uuid(workspace),
+                    Value::Time(record.occurred),
+                    Value::Time(received),
+                    Value::Text(record.event),
+                    Value::Text(record.resource_id),
+                    Value::Json(record.resource),
+                    Value::Json(record.related),
+                    Value::Json(record.payload),
+                    record.follows.into(),
+                ],
+            ));
+        }
+        let new = self.insert_partitioned_new(Partitioned::Event, COLUMNS, rows).await?;
+        let mut link_rows = Vec::new();
+        let mut outbox = Vec::with_capacity(new.len());
+        let mut done = std::collections::HashSet::with_capacity(new.len());
+        for (id, occurred, hashes) in links {
+            if !new.contains(&id) || !done.insert(id) {
+                continue;
+            }
+            outbox.push(vec![Value::Uuid(id), Value::Time(occurred), Value::Time(received)]);
+            for hash in hashes {
+                link_rows.push((occurred, vec![Value::Int(hash), Value::Time(occurred), Value::Uuid(id)]));
+            }
+        }
+        if !outbox.is_empty() {
+            let columns = "resource, occurred, event_id";
+            self.insert_partitioned(Partitioned::EventLink, columns, "ON CONFLICT DO NOTHING", link_rows).await?;
+            self.insert_many("INSERT INTO event_outbox (event_id, occurred, received)", "", outbox).await?;
+            self.wake(Wake::Events);
+        }
+        Ok(new)
+    }
+}
