@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import uuid
 from datetime import datetime, timezone
 
 from prefect import flow, get_client, tags, task
@@ -94,15 +96,19 @@ def test_subscriber_hears_events_as_they_happen(api, unique):
     resource = unique("compat.heard")
     wanted = EventFilter(event=EventNameFilter(name=["compat.tick"]), resource=EventResourceFilter(id=[resource]))
 
+    subscribed = threading.Event()
+
     async def first_two():
         heard = []
         async with get_events_subscriber(filter=wanted) as events:
+            subscribed.set()
             async for event in events:
                 heard.append(event.payload["number"])
                 if len(heard) == 2:
                     return heard
 
     listening = in_background(asyncio.run, first_two())
+    assert subscribed.wait(10)
     for number, name in enumerate(["compat.tick", "compat.other", "compat.tick"]):
         emit_event(event=name, resource={"prefect.resource.id": resource}, payload={"number": number})
 
@@ -126,7 +132,7 @@ def test_new_subscriber_is_told_what_it_missed(api, unique):
 def test_event_sent_twice_is_kept_once(api, unique):
     resource = unique("compat.twice")
     event = Event(event="compat.repeated", resource=Resource({"prefect.resource.id": resource}), occurred=datetime.now(timezone.utc))
-    after = event.model_copy(update={"event": "compat.after", "id": __import__("uuid").uuid4()})
+    after = event.model_copy(update={"event": "compat.after", "id": uuid.uuid4()})
 
     async def send():
         async with get_events_client() as client:
