@@ -8,6 +8,7 @@ mod cron_syntax;
 mod interval;
 mod local_time;
 mod rrule;
+mod rrule_steps;
 mod rrule_syntax;
 
 use chrono_tz::Tz;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use chrono::{NaiveDateTime, Timelike};
+use chrono::{Datelike, NaiveDateTime, TimeDelta, Timelike};
 use chrono_tz::Tz;
 use croner::{
     Cron,
@@ -16,8 +16,8 @@ use super::{
 };
 use crate::time::Timestamp;
 
-/// How far ahead a match is looked for.
-const YEARS_AHEAD: i32 = 50;
+/// How many years without a match end a schedule.
+const LONGEST_GAP: i32 = 50;
 
 /// Reads and checks the expression.
 pub(super) fn compile(schedule: &CronSchedule) -> Result<Cron, Error> {
@@ -73,13 +73,14 @@ fn list(values: Option<&BTreeSet<u16>>) -> String {
 pub(super) fn collect(schedule: &CronSchedule, zone: Tz, start: Timestamp, dates: &mut Collector) -> Result<(), Error> {
     let cron = compile(schedule)?;
     let Some(mut at) = second_before(zone, start) else { return Ok(()) };
-    let last_year = chrono::Datelike::year(&at) + YEARS_AHEAD;
     while let Ok(next) = cron.find_next_occurrence(&at, false) {
-        at = next;
-        let Some(date) = place(zone, at, Placing::Rule) else { return Ok(()) };
-        if chrono::Datelike::year(&at) > last_year || dates.offer(date) == Next::Enough {
+        let Some(date) = place(zone, next, Placing::Rule).filter(|_| next.year() - at.year() <= LONGEST_GAP) else {
+            return Ok(());
+        };
+        if dates.offer(date) == Next::Enough {
             return Ok(());
         }
+        at = next;
     }
     Ok(())
 }
@@ -89,5 +90,5 @@ fn second_before(zone: Tz, start: Timestamp) -> Option<NaiveDateTime> {
     let before = Timestamp::from_micros(start.micros() - 1_000_000)?;
     let wall = wall(zone, before);
     let up = i64::from(wall.nanosecond() > 0);
-    wall.with_nanosecond(0)?.checked_add_signed(chrono::TimeDelta::seconds(up))
+    wall.with_nanosecond(0)?.checked_add_signed(TimeDelta::seconds(up))
 }

@@ -1,5 +1,6 @@
 //! Recurrence rules: evaluated on a wall clock that knows no zone; their walls are then placed in the zone. The `rrule`
-//! crate gives the dates of single rules; sets, exclusions, UNTIL and the way to the first date of interest are done here.
+//! crate gives the dates of rules by the week, month and year; sets, exclusions, ends, and the way to the first date of
+//! interest are done here.
 
 use std::{collections::BTreeSet, iter::Peekable};
 
@@ -10,12 +11,13 @@ use rrule::{Frequency, RRule, RRuleSet};
 use super::{
     Collector, Error, Next, RRuleSchedule,
     local_time::{Placing, place, wall},
+    rrule_steps::{self, Steps},
     rrule_syntax::{Rule, RuleSet, parse},
 };
 use crate::time::Timestamp;
 
 /// How many walls of one rule are looked at: a rule that counts from long ago, or that its exceptions hide, has an end.
-const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS: usize = 200_000;
 
 /// Where rules begin that do not say it.
 fn default_start() -> NaiveDateTime {
@@ -25,7 +27,10 @@ fn default_start() -> NaiveDateTime {
 /// Checks that all rules of a text can be evaluated.
 pub(super) fn check(set: &RuleSet, text: &str) -> Result<(), Error> {
     let start = set.start.unwrap_or_else(default_start);
-    let check = |rule: &Rule| compile(rule, start).map(drop);
+    let check = |rule: &Rule| match rrule_steps::unit(rule.frequency) {
+        Some(_) => rrule_steps::check(rule, start),
+        None => compile(rule, start).map(drop),
+    };
     set.rules.iter().chain(&set.exceptions).try_for_each(check).map_err(|why| error(text, why))
 }
 
@@ -45,30 +50,35 @@ pub(super) fn anchor(schedule: &mut RRuleSchedule, now: Timestamp) {
     let is_one_rule = set.exceptions.is_empty() && set.dates.is_empty() && set.excluded_dates.is_empty();
     if let ([rule], true) = (set.rules.as_slice(), is_one_rule)
         && matches!(rule.frequency, Frequency::Minutely | Frequency::Secondly)
+        && rule.count.is_none()
     {
-        start = advance(rule, start, wall(zone, now));
+        (start, _) = advance(rule, start, wall(zone, now));
     }
     schedule.rrule = format!("DTSTART:{}\n{}", start.format("%Y%m%dT%H%M%S"), schedule.rrule);
 }
 
 /// A later start from which the rule gives the same dates at and after `from`, so that old rules are answered as fast as
-/// new ones. Rules that count their dates have none.
-fn advance(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> NaiveDateTime {
-    if rule.count.is_some() || from <= start {
-        return start;
+/// new ones. Rules that count their dates have one only where each period has one date; the second value is how many were
+/// passed over.
+fn advance(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> (NaiveDateTime, i64) {
+    if from <= start || rule.count.is_some() && !has_one_date_a_period(rule) {
+        return (start, 0);
     }
     let interval = i64::from(rule.interval);
     // One period early: the one that `from` is in may have begun before.
     let periods = |elapsed: i64, length: i64| (elapsed.div_euclid(length) - 1).max(0) * length;
-    let by_seconds = |unit: i64| start + TimeDelta::seconds(periods((from - start).num_seconds(), unit * interval));
+    let by_seconds = |unit: i64| {
+        let later = periods((from - start).num_seconds(), unit * interval);
+        (start + TimeDelta::seconds(later), later / (unit * interval))
+    };
     let by_months = |unit: i64| {
         // The days that every month has.
         if start.day() > 28 {
-            return start;
+            return (start, 0);
         }
         let months = |wall: NaiveDateTime| i64::from(wall.year()) * 12 + i64::from(wall.month());
-        let later = Months::new(periods(months(from) - months(start), unit * interval) as u32);
-        start.checked_add_months(later).unwrap_or(start)
+        let later = periods(months(from) - months(start), unit * interval);
+        start.checked_add_months(Months::new(later as u32)).map_or((start, 0), |start| (start, later / (unit * interval)))
     };
     match rule.frequency {
         Frequency::Secondly => by_seconds(1),
@@ -79,6 +89,12 @@ fn advance(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> NaiveDateT
         Frequency::Monthly => by_months(1),
         Frequency::Yearly => by_months(12),
     }
+}
+
+fn has_one_date_a_period(rule: &Rule) -> bool {
+    let is_empty = [rule.month_days.len(), rule.year_days.len(), rule.weeks.len(), rule.weekdays.len(), rule.set_positions.len()];
+    let times = [rule.months.len(), rule.hours.len(), rule.minutes.len(), rule.seconds.len()];
+    is_empty.iter().chain(&times).all(|parts| *parts == 0) && rule.easter.is_none()
 }
 
 fn compile(rule: &Rule, start: NaiveDateTime) -> Result<RRuleSet, String> {
@@ -99,9 +115,6 @@ fn compile(rule: &Rule, start: NaiveDateTime) -> Result<RRuleSet, String> {
     if let Some(easter) = rule.easter {
         compiled = compiled.by_easter(easter);
     }
-    if let Some(count) = rule.count {
-        compiled = compiled.count(count);
-    }
     let start: DateTime<rrule::Tz> = start.and_utc().with_timezone(&rrule::Tz::UTC);
     compiled.build(start).map(RRuleSet::limit).map_err(|cause| cause.to_string())
 }
@@ -110,12 +123,20 @@ fn compile(rule: &Rule, start: NaiveDateTime) -> Result<RRuleSet, String> {
 type Walls = Peekable<Box<dyn Iterator<Item = NaiveDateTime>>>;
 
 fn walls(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> Result<Walls, String> {
-    let dates = compile(rule, advance(rule, start, from))?;
+    let (start, passed) = advance(rule, start, from);
+    // A count that is used up leaves nothing.
+    let left = rule.count.map(|count| (i64::from(count) - passed).max(0));
+    let dates: Box<dyn Iterator<Item = NaiveDateTime>> = match rrule_steps::unit(rule.frequency) {
+        Some(unit) => Box::new(Steps::new(rule, unit, start, MOST_STEPS)),
+        None => {
+            let set = compile(&Rule { count: None, ..rule.clone() }, start)?;
+            // The iterator owns what it needs of the set.
+            Box::new((&set).into_iter().map(|date| date.naive_utc()))
+        }
+    };
     let until = rule.until;
     let walls = dates
-        .into_iter()
-        .map(|date| date.naive_utc())
-        .take(MOST_STEPS)
+        .take(left.map_or(MOST_STEPS, |left| MOST_STEPS.min(left as usize)))
         .take_while(move |wall| until.is_none_or(|until| *wall <= until))
         .skip_while(move |wall| *wall < from);
     let walls: Box<dyn Iterator<Item = NaiveDateTime>> = Box::new(walls);

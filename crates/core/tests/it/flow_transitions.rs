@@ -168,6 +168,17 @@ const DIFFERENCES: &[Difference] = &[
         out["leases"] = json!({"revoked": [uid(LEASE)]});
         true
     } },
+    Difference { name: "every-policy-gives-slots-back", adjust: |case, out, _| {
+        let ends = out["state"]["type"].as_str().is_some_and(|kind| !["PENDING", "RUNNING", "CANCELLING"].contains(&kind));
+        if case.facts["policy"] != "MarkLate" || !ends || !out["leases"].is_null() || !holds_live_lease(case) || waits_with_live_lease(case) {
+            return false;
+        }
+        if case.facts["deployment"]["limit"]["taken"].as_i64().unwrap_or(0) > 0 {
+            out["slots"] = json!(-1);
+        }
+        out["leases"] = json!({"revoked": [uid(LEASE)]});
+        true
+    } },
     Difference { name: "a-run-takes-one-slot", adjust: |case, out, _| {
         if out["slots"] != 1.0 || !waits_with_live_lease(case) {
             return false;
