@@ -2,7 +2,7 @@
 """Records the reference's answers to the cases, or replays the cases against a server and tells every difference.
 
     run.py record [--only NOUN] [--prefect PATH | --url URL]
-    run.py replay (--url URL | --binary PATH) [--only NOUN] [--case NAME] [--salt TEXT]
+    run.py replay (--url URL | --binary PATH | --reference) [--only NOUN] [--case NAME] [--salt TEXT]
 
 Judges nothing itself: the recording is the contract, differences.json the only exceptions.
 """
@@ -52,7 +52,7 @@ def record(chosen, client, url, options) -> int:
 
 
 def replay(chosen, client, url, options) -> int:
-    allowed = Differences()
+    allowed = Differences(options.exact)
     passed = failed = 0
     for noun, cases in chosen.items():
         recorded = json.loads((RECORDED / f"{noun}.json").read_text())
@@ -101,9 +101,10 @@ def write(target: pathlib.Path, cases: dict[str, list[dict]]) -> None:
 
 def _chosen(loaded, options):
     chosen = {}
+    wanted = options.only or [noun for noun in loaded if options.later or not noun.startswith("later_")]
     for noun, cases in loaded.items():
         kept = {name: case for name, case in cases.items() if not options.case or fnmatch.fnmatch(name, options.case)}
-        if kept and (not options.only or any(fnmatch.fnmatch(noun, only) for only in options.only)):
+        if kept and any(fnmatch.fnmatch(noun, only) for only in wanted):
             chosen[noun] = kept
     return chosen
 
@@ -111,7 +112,7 @@ def _chosen(loaded, options):
 def _server(options):
     if options.url:
         return contextlib.nullcontext(options.url.rstrip("/"))
-    if options.command == "record":
+    if options.command == "record" or options.reference:
         return servers.reference(options.prefect)
     return servers.ours(options.binary or _default_binary())
 
@@ -131,9 +132,12 @@ def _arguments():
     parser.add_argument("--url", help="API address of a running server, with /api")
     parser.add_argument("--binary", help="our binary to start on a fresh folder")
     parser.add_argument("--prefect", default=shutil.which("prefect") or str(pathlib.Path(sys.executable).parent / "prefect"))
+    parser.add_argument("--reference", action="store_true", help="replay against the reference itself: shows what a recording cannot promise")
     parser.add_argument("--only", action="append", help="a noun (pattern); may be repeated")
     parser.add_argument("--case", help="a case name (pattern)")
     parser.add_argument("--salt", default="", help="makes the names differ, for a server that has seen the cases before")
+    parser.add_argument("--later", action="store_true", help="the nouns of later_*.py, too")
+    parser.add_argument("--exact", action="store_true", help="compare the echoed input, context and body of 422 answers, too")
     parser.add_argument("--lines", type=int, default=12, help="differences shown per step")
     return parser.parse_args()
 

@@ -92,10 +92,10 @@ def parameters_against_the_schema(c):
 def queues_without_a_pool(c):
     parent = flow(c)
     made = c.post("/deployments/", {"name": c.name("d"), "flow_id": parent["id"], "work_queue_name": c.name("legacy")})
-    c.get(f"/deployments/{made['id']}/work_queue_check")
+    c.get(f"/deployments/{made['id']}/work_queue_check", own=True)
     c.get(f"/work_queues/name/{c.name('legacy')}", show=["name", "priority", "is_paused", "work_pool_name", "filter"])
     none = deployment(c, parent["id"], "none")
-    c.get(f"/deployments/{none['id']}/work_queue_check")
+    c.get(f"/deployments/{none['id']}/work_queue_check", own=True)
     home = pool(c)
     pooled = deployment(c, parent["id"], "pooled", work_pool_name=home["name"])
     c.get(f"/deployments/{pooled['id']}/work_queue_check")

@@ -159,7 +159,7 @@ def sorts(c):
         else:
             c.post("/flow_runs/filter", body, show="name")
     for sort in ("END_TIME_ASC", "name", "", None, 1):
-        c.post("/flow_runs/filter", {**own, "sort": sort}, show="name")
+        c.post("/flow_runs/filter", {**own, "sort": sort}, show="name", sort_by="name")
     c.post("/flow_runs/filter", {"flows": own["flows"]}, show="name", sort_by="name")
 
 

@@ -107,7 +107,7 @@ def filter_by_each_field(c):
     found({"tags": {}})
     found({"tags": {"all_": ["x"], "is_null_": True}})
     found({"tags": {"operator": "or_", "all_": ["y"], "is_null_": True}})
-    found({"operator": "or_", "tags": {"all_": ["y"]}, "name": {"like_": "flow-c"}, "id": {"any_": ids[2:]}})
+    found({"operator": "or_", "tags": {"all_": ["y"]}, "name": {"like_": c.name("flow-c")}, "id": {"any_": ids[2:]}})
     found({"operator": "and_", "tags": {"all_": ["x"]}, "name": {"like_": "flow-b"}})
     found({"deployment": {"is_null_": True}})
     found({"deployment": {"is_null_": False}})

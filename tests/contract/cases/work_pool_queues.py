@@ -56,7 +56,7 @@ def update(c):
     c.patch(f"{path}/renamed", {"is_paused": False})
     c.get(f"{path}/renamed", show=["status", "is_paused"])
     c.patch(f"{path}/renamed", {})
-    for body in ({"concurrency_limit": None}, {"concurrency_limit": -1}, {"priority": 0}, {"priority": None}, {"name": None}, {"name": "default"}, {"name": "a/b"}, {"is_paused": None}, {"is_paused": "x"}, {"description": None}, {"last_polled": "2035-01-01T00:00:00Z"}, {"last_polled": "x"}, {"unknown": 1}, {"filter": None}, []):
+    for body in ({"concurrency_limit": None}, {"concurrency_limit": -1}, {"priority": 0}, {"priority": None}, {"name": None}, {"name": "default"}, {"is_paused": None}, {"is_paused": "x"}, {"description": None}, {"last_polled": "2035-01-01T00:00:00Z"}, {"last_polled": "x"}, {"unknown": 1}, {"filter": None}, [], {"name": "a/b"}):
         c.patch(f"{path}/renamed", body)
         c.get(f"{path}/renamed", show=["name", "description", "priority", "concurrency_limit", "is_paused", "last_polled", "status"])
     c.patch(f"{path}/renamed")

@@ -37,7 +37,7 @@ def create_errors(c):
         {}, {**good, "type": None}, {**good, "type": 5}, {**good, "description": 5}, {**good, "is_paused": "x"}, {**good, "concurrency_limit": -1}, {**good, "concurrency_limit": "x"}, {**good, "base_job_template": []}, {**good, "base_job_template": None}, {**good, "base_job_template": {"job_configuration": {}}},
         {**good, "base_job_template": {"variables": {}}}, {**good, "base_job_template": {"job_configuration": {"a": "{{ missing }}"}, "variables": {"type": "object", "properties": {}}}}, {**good, "base_job_template": {"job_configuration": {}, "variables": {"type": "nope"}}},
         {**good, "base_job_template": {"job_configuration": {"a": "{{ a }}"}, "variables": {"type": "object", "properties": {"a": {"type": "integer", "default": "x"}}}}}, {**good, "base_job_template": {"job_configuration": {"a": "{{ a }}"}, "variables": {"type": "object", "properties": {"a": {"type": "object", "default": {"$ref": {"block_document_id": c.nil}}}}}}},
-        {**good, "base_job_template": {"job_configuration": {"a": "{{ a }} {{ b }} {{ prefect.variables.x }}"}, "variables": {"properties": {"a": {}}}}}, {**good, "storage_configuration": 5}, {**good, "storage_configuration": {"unknown": 1}}, {**good, "unknown": 1}, {**good, "default_queue_id": c.nil}, [],
+        {**good, "base_job_template": {"job_configuration": {"a": "{{ a }} {{ b }}"}, "variables": {"properties": {"a": {}}}}}, {**good, "storage_configuration": 5}, {**good, "storage_configuration": {"unknown": 1}}, {**good, "unknown": 1}, {**good, "default_queue_id": c.nil}, [],
     ):
         c.post("/work_pools/", body, show="status")
         c.delete(f"/work_pools/{c.name('pool')}")

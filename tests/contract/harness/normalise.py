@@ -14,7 +14,9 @@ PAGE_TOKEN = re.compile(r"page-token=[^&\"\s]+")
 CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}")
 NIL = "00000000-0000-0000-0000-000000000000"
 # Numbers that measure how long something took on the machine of the day.
-DURATIONS = {"estimated_start_time_delta", "total_run_time", "estimated_run_time", "average_lateness"}
+DURATIONS = {"estimated_start_time_delta", "total_run_time", "estimated_run_time", "time_in_current_state"}
+# Lists that are sets on the server: their order is not promised.
+SETS = {"pause_keys"}
 # Keys of objects that carry a generated two-word name when the client gave none.
 NAMED_BY_SERVER = ("flow_id", "task_key")
 DAY = 86_400
@@ -82,6 +84,8 @@ class Normaliser:
     def _walk(self, value, now, key):
         if isinstance(value, dict):
             return {self._string(k, now): self._walk(v, now, k) for k, v in value.items()}
+        if isinstance(value, list) and key in SETS:
+            return sorted(self._walk(item, now, None) for item in value)
         if isinstance(value, list):
             return [self._walk(item, now, None) for item in value]
         if isinstance(value, float) and key in DURATIONS:
@@ -115,6 +119,8 @@ class Normaliser:
 def _coarse_duration(value: float):
     if value == 0.0:
         return 0.0
+    if abs(value) > DAY:
+        return "<seconds, more than a day>"
     if value < 0:
         return f"<seconds -{round(-value / 60) * 60}>"
     return "<seconds>" if value < 30 else f"<seconds ~{round(value / 60) * 60}>"

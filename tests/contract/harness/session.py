@@ -110,12 +110,13 @@ class Session:
     def delete(self, path, **options):
         return self.send("DELETE", path, **options)
 
-    def send(self, method, path, body=UNSET, *, raw=None, headers=None, show=None, own=None, sort_by=None, quiet=False):
+    def send(self, method, path, body=UNSET, *, raw=None, headers=None, show=None, own=None, sort_by=None, quiet=False, brief=False):
         """Send one request and record its answer.
 
         `show`: `None` the whole body; a key (or list of keys) a list of those values per row; `"status"` nothing;
         a function of the body. `own`: keep only list rows whose JSON names this case. `sort_by`: rows have no
-        promised order. `quiet`: send without recording (set-up that other cases prove).
+        promised order. `quiet`: send without recording (set-up that other cases prove). `brief`: of a 422 only type,
+        place and message per error, of a success only the status.
         """
         content, sent_headers = self._encode(body, raw, headers)
         response = self._request(method, path, content, sent_headers)
@@ -125,6 +126,8 @@ class Session:
         if quiet and response.status_code >= 400 and self.strict:
             raise AssertionError(f"set-up failed: {method} {path} -> {response.status_code} {response.text[:500]}")
         if not quiet:
+            if brief:
+                parsed, show = _brief(response.status_code, parsed), "status"
             self.steps.append(self._record(method, path, response, parsed, now, show, own, sort_by))
         return Answer(response.status_code, parsed, response)
 
@@ -172,7 +175,8 @@ class Session:
         if isinstance(seen, list) and sort_by:
             seen = sorted(seen, key=lambda row: str(row.get(sort_by) if isinstance(row, dict) else row))
         if show is not None and response.status_code < 400:
-            seen = _shown(seen, show)
+            # Through JSON, so that what a case shows looks as it will when read back.
+            seen = json.loads(json.dumps(_shown(seen, show)))
         step = {
             "request": f"{method} {self.normaliser.text(path, now)}",
             "status": response.status_code,
@@ -205,6 +209,13 @@ def _pick(row, show):
     if isinstance(show, str):
         return row.get(show) if isinstance(row, dict) else row
     return {key: row.get(key, "<absent>") for key in show} if isinstance(row, dict) else row
+
+
+def _brief(status: int, body):
+    details = body.get("exception_detail") if isinstance(body, dict) else None
+    if status == 422 and isinstance(details, list):
+        return [[error.get("type"), error.get("loc"), error.get("msg")] for error in details]
+    return body
 
 
 def _parse(response: httpx.Response):
