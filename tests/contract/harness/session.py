@@ -134,8 +134,10 @@ class Session:
     def until(self, wanted, method, path, body=UNSET, deadline=15.0):
         """Repeat an unrecorded request until `wanted(answer)` holds, for writes that the server does later."""
         end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=deadline)
+        content, headers = self._encode(body, None, None)
         while True:
-            answer = self.send(method, path, body, quiet=True)
+            response = self._request(method, path, content, headers)
+            answer = Answer(response.status_code, _parse(response), response)
             if wanted(answer) or datetime.datetime.now(datetime.UTC) > end:
                 return answer
 
