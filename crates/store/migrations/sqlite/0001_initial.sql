@@ -37,7 +37,8 @@ CREATE TABLE work_pool (
     is_paused INTEGER NOT NULL,
     concurrency_limit INTEGER,
     default_queue_id BLOB,
-    status TEXT NOT NULL,
+    -- Null for pools of agents, which have no workers.
+    status TEXT,
     storage_configuration TEXT NOT NULL,
     UNIQUE (workspace_id, name)
 ) WITHOUT ROWID;
@@ -208,7 +209,7 @@ CREATE TABLE flow_run (
 );
 CREATE UNIQUE INDEX flow_run_idempotency ON flow_run (flow_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
 CREATE INDEX flow_run_expected_start ON flow_run (workspace_id, expected_start_time);
-CREATE INDEX flow_run_start ON flow_run (workspace_id, start_time);
+CREATE INDEX flow_run_start ON flow_run (workspace_id, coalesce(start_time, expected_start_time));
 CREATE INDEX flow_run_end ON flow_run (workspace_id, end_time);
 CREATE INDEX flow_run_name ON flow_run (workspace_id, name);
 CREATE INDEX flow_run_flow ON flow_run (flow_id, expected_start_time);
