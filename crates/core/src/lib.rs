@@ -5,6 +5,7 @@
 
 pub mod ids;
 pub mod json;
+pub mod names;
 pub mod orchestration;
 pub mod schedule;
 pub mod state;
