@@ -72,25 +72,14 @@ pub struct WorkPoolUpdate {
     pub storage_configuration: Patch<WorkPoolStorageConfiguration>,
 }
 
-/// Whether a pool has a live worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum WorkPoolStatus {
-    #[serde(rename = "READY")]
-    Ready,
-    #[serde(rename = "NOT_READY")]
-    NotReady,
-    #[serde(rename = "PAUSED")]
-    Paused,
-}
-
 /// Where a pool's code and results go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Default)]
 pub struct WorkPoolStorageConfiguration {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub bundle_upload_step: Option<Json>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub bundle_execution_step: Option<Json>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub default_result_storage_block_id: Option<Uuid>,
 }
 
@@ -161,17 +150,6 @@ pub struct WorkQueueUpdate {
     pub filter: Patch<QueueFilter>,
 }
 
-/// Whether a queue is polled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum WorkQueueStatus {
-    #[serde(rename = "READY")]
-    Ready,
-    #[serde(rename = "NOT_READY")]
-    NotReady,
-    #[serde(rename = "PAUSED")]
-    Paused,
-}
-
 /// A worker as answered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
@@ -189,13 +167,21 @@ pub struct Worker {
     pub status: WorkerStatus,
 }
 
-/// Whether a worker sent heartbeats lately.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum WorkerStatus {
-    #[serde(rename = "ONLINE")]
-    Online,
-    #[serde(rename = "OFFLINE")]
-    Offline,
+/// Whether a queue is served well.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkQueueStatusDetail {
+    pub healthy: bool,
+    pub late_runs_count: i64,
+    #[serde(default)]
+    pub last_polled: Option<Timestamp>,
+    pub health_check_policy: WorkQueueHealthPolicy,
+}
+
+/// When a queue counts as healthy: at most so many late runs, and polled within so many seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkQueueHealthPolicy {
+    pub maximum_late_runs: i64,
+    pub maximum_seconds_since_last_polled: i64,
 }
 
 /// A due run handed to a worker.
@@ -246,6 +232,49 @@ pub struct WorkQueueConcurrencyStatus {
     pub limit: i64,
     pub pages: i64,
     pub page: i64,
+}
+
+/// Words of the wire and the database with their methods both ways.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        pub enum $name {
+            $(#[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// The word as it stands in the names of events: `not-ready`.
+            pub fn in_event_name(self) -> String {
+                self.as_str().to_lowercase().replace('_', "-")
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)*
+                    other => Err(format!("`{other}` is not a {}", stringify!($name))),
+                }
+            }
+        }
+    )*};
+}
+
+words! {
+    /// Whether a pool has a live worker.
+    WorkPoolStatus { Ready = "READY", NotReady = "NOT_READY", Paused = "PAUSED" }
+    /// Whether a queue is polled.
+    WorkQueueStatus { Ready = "READY", NotReady = "NOT_READY", Paused = "PAUSED" }
+    /// Whether a worker sent heartbeats lately.
+    WorkerStatus { Online = "ONLINE", Offline = "OFFLINE" }
 }
 
 fn default_type() -> String {

@@ -1,8 +1,12 @@
 //! The store: what Tidegate remembers, in SQLite or PostgreSQL, behind one set of operations. The only crate that knows
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
+mod changes;
 pub mod concurrency_limits;
 mod conditions;
+pub mod deployment_schedules;
+pub mod deployments;
+mod deployment_status;
 mod error;
 mod events;
 pub mod flow_run_states;
@@ -13,6 +17,7 @@ mod migrations;
 mod partition;
 mod postgres;
 mod row;
+pub mod scheduled_runs;
 pub mod sql;
 mod sqlite;
 pub mod states;
@@ -22,6 +27,9 @@ mod task_runs;
 mod tx;
 pub mod value;
 mod wake;
+mod work_pools;
+mod work_queues;
+mod workers;
 
 pub use error::{Error, Result};
 pub use events::{EventRecord, ResourceEvent, RunNames, StateChange, related};
@@ -33,3 +41,5 @@ pub use store::{Options, Store};
 pub use tx::Tx;
 pub use value::Value;
 pub use wake::Wake;
+pub use work_queues::{DueRuns, QueueOrder};
+pub use workers::{Patience, Silence};

@@ -158,6 +158,8 @@ CREATE TABLE deployment_schedule (
     slug TEXT,
     -- When the scheduler has to look at it again; null while it is paused or has no more dates.
     next_tick INTEGER,
+    -- Up to where its runs were given since its last change.
+    scheduled_until INTEGER,
     UNIQUE (deployment_id, slug)
 ) WITHOUT ROWID;
 CREATE INDEX deployment_schedule_tick ON deployment_schedule (next_tick) WHERE next_tick IS NOT NULL;
