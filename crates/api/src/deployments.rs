@@ -76,51 +76,52 @@ pub struct Deployment {
     pub enforce_parameter_schema: bool,
 }
 
-/// A deployment to create or replace.
+/// A deployment to create, or, where the flow has one of this name, to replace: what is left out keeps what it was,
+/// except for parameters, labels and schedules, which are replaced in any case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentCreate {
     pub name: String,
     pub flow_id: Uuid,
-    #[serde(default)]
-    pub paused: bool,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub paused: Patch<bool>,
     #[serde(default)]
     pub schedules: Vec<DeploymentScheduleCreate>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency_limit: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency_options: Option<ConcurrencyOptions>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub global_concurrency_limit_id: Option<Uuid>,
-    #[serde(default = "yes")]
-    pub enforce_parameter_schema: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub parameter_openapi_schema: Option<Json>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub concurrency_limit: Patch<i64>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub concurrency_options: Patch<ConcurrencyOptions>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub global_concurrency_limit_id: Patch<Uuid>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub enforce_parameter_schema: Patch<bool>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub parameter_openapi_schema: Patch<Json>,
     #[serde(default)]
     pub parameters: Json,
-    #[serde(default)]
-    pub tags: Vec<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub tags: Patch<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Json>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pull_steps: Option<Vec<Json>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work_queue_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub work_pool_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_document_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub infrastructure_document_id: Option<Uuid>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub entrypoint: Option<String>,
-    #[serde(default)]
-    pub job_variables: Json,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub pull_steps: Patch<Vec<Json>>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub work_queue_name: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub work_pool_name: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub storage_document_id: Patch<Uuid>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub infrastructure_document_id: Patch<Uuid>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub description: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub path: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub version: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub entrypoint: Patch<String>,
+    #[serde(default, skip_serializing_if = "Patch::is_keep")]
+    pub job_variables: Patch<Json>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version_info: Option<VersionInfo>,
 }

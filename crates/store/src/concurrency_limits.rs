@@ -34,6 +34,18 @@ impl Limit {
         self.leased + self.unleased.floor() as i64
     }
 
+    /// Slots denied and not forgotten: they are forgotten as fast as slots become free.
+    fn denied_after_decay(&self, now: Timestamp, longest_wait: f64) -> i64 {
+        let row = &self.row;
+        let per_second = if row.slot_decay_per_second > 0.0 {
+            row.slot_decay_per_second
+        } else {
+            1.0 / row.avg_slot_occupancy_seconds.min(longest_wait).max(LEAST_OCCUPANCY_SECONDS)
+        };
+        let elapsed = now.seconds_since(row.updated.unwrap_or(now));
+        (row.denied_slots - (per_second * elapsed).floor() as i64).max(0)
+    }
+
     pub fn facts(&self) -> LimitFacts {
         LimitFacts {
             id: ConcurrencyLimitId(self.row.id),
@@ -115,6 +127,13 @@ impl Tx {
         let mut sql = self.select_limits();
         sql.push(" AND id = ").bind(id);
         self.optional(&sql, limit(self.now())).await
+    }
+
+    /// Limits by id; unknown ids are left out.
+    pub async fn list_limits_by_id(&mut self, ids: &[Uuid]) -> Result<Vec<Limit>> {
+        let mut sql = self.select_limits();
+        sql.push(" AND ").push_ids(self.dialect(), "id", ids);
+        self.all(&sql, limit(self.now())).await
     }
 
     pub async fn read_concurrency_limit_by_name(&mut self, name: &str) -> Result<Option<Limit>> {
@@ -232,10 +251,11 @@ impl Tx {
     }
 
     /// Takes slots without a lease: a number on the limit, with decay settled up to now.
-    pub async fn take_unleased_slots(&mut self, limit: &Limit, slots: i64) -> Result<()> {
+    pub async fn take_unleased_slots(&mut self, limit: &Limit, slots: i64, longest_wait: f64) -> Result<()> {
         self.execute(&sql!(
-            "UPDATE concurrency_limit SET unleased_slots = $1, updated = $2 WHERE id = $3",
+            "UPDATE concurrency_limit SET unleased_slots = $1, denied_slots = $2, updated = $3 WHERE id = $4",
             limit.unleased + slots as f64,
+            limit.denied_after_decay(self.now(), longest_wait),
             self.now(),
             limit.row.id,
         ))
@@ -259,11 +279,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Counts slots that were asked for and not given.
-    pub async fn deny_slots(&mut self, limit_id: Uuid, slots: i64) -> Result<()> {
-        self.execute(&sql!("UPDATE concurrency_limit SET denied_slots = denied_slots + $1 WHERE id = $2", slots, limit_id))
-            .await
-            .map(drop)
+    /// Counts slots that were asked for and not given: they lengthen the wait that the next ones are told.
+    pub async fn deny_slots(&mut self, limit: &Limit, slots: i64, longest_wait: f64) -> Result<()> {
+        self.execute(&sql!(
+            "UPDATE concurrency_limit SET unleased_slots = $1, denied_slots = $2, updated = $3 WHERE id = $4",
+            limit.unleased,
+            limit.denied_after_decay(self.now(), longest_wait) + slots,
+            self.now(),
+            limit.row.id,
+        ))
+        .await
+        .map(drop)
     }
 
     /// Takes slots of several limits under one lease. The caller has checked that they are free.
