@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod examples;
 mod fixtures;
 mod flow_transitions;
+mod ownership;
+mod properties;
 mod schedules;
 mod task_transitions;
