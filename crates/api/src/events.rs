@@ -1,10 +1,14 @@
 //! Events: what happened to which resource, and the filters that select them.
 
+mod matching;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::{json::Json, time::Timestamp};
 use uuid::Uuid;
+
+pub use matching::{label_matches, specification_matches};
 
 /// Labels of a resource. `prefect.resource.id` is required; related resources also carry `prefect.resource.role`.
 pub type Resource = BTreeMap<String, String>;

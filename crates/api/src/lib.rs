@@ -15,6 +15,7 @@ pub mod orchestration;
 pub mod patch;
 pub mod saved_searches;
 pub mod task_runs;
+pub mod text_search;
 pub mod variables;
 pub mod work_pools;
 
