@@ -23,6 +23,7 @@ import httpx  # noqa: E402
 from harness import registry, servers  # noqa: E402
 from harness.compare import Differences, compare  # noqa: E402
 from harness.session import Session  # noqa: E402
+from harness.summary import Summary  # noqa: E402
 
 RECORDED = pathlib.Path(__file__).parent / "recorded"
 
@@ -53,6 +54,7 @@ def record(chosen, client, url, options) -> int:
 
 def replay(chosen, client, url, options) -> int:
     allowed = Differences(options.exact)
+    summary = Summary()
     passed = failed = 0
     for noun, cases in chosen.items():
         recorded = json.loads((RECORDED / f"{noun}.json").read_text())
@@ -66,6 +68,9 @@ def replay(chosen, client, url, options) -> int:
                     lines = compare(f"{noun}/{name}", index, step, seen[index - 1], allowed)
                 if lines:
                     failed += 1
+                    summary.add(noun, step["request"], lines)
+                    if options.summary:
+                        continue
                     print(f"FAIL {noun}/{name} step {index}: {step['request']}")
                     for line in lines[: options.lines]:
                         print(f"    {line}")
@@ -73,6 +78,8 @@ def replay(chosen, client, url, options) -> int:
                         print(f"    … and {len(lines) - options.lines} more")
                 else:
                     passed += 1
+    if options.summary:
+        summary.print()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
@@ -138,6 +145,7 @@ def _arguments():
     parser.add_argument("--salt", default="", help="makes the names differ, for a server that has seen the cases before")
     parser.add_argument("--later", action="store_true", help="the nouns of later_*.py, too")
     parser.add_argument("--exact", action="store_true", help="compare the echoed input, context and body of 422 answers, too")
+    parser.add_argument("--summary", action="store_true", help="count the failing steps by operation and first difference only")
     parser.add_argument("--lines", type=int, default=12, help="differences shown per step")
     return parser.parse_args()
 

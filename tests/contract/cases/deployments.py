@@ -98,7 +98,7 @@ def queues_without_a_pool(c):
     c.get(f"/deployments/{none['id']}/work_queue_check", own=True)
     home = pool(c)
     pooled = deployment(c, parent["id"], "pooled", work_pool_name=home["name"])
-    c.get(f"/deployments/{pooled['id']}/work_queue_check")
+    c.get(f"/deployments/{pooled['id']}/work_queue_check", own=True)
     c.get(f"/deployments/{c.nil}/work_queue_check")
     c.get("/deployments/abc/work_queue_check")
 

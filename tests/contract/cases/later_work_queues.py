@@ -4,14 +4,19 @@ from cases.support import deployment, flow, pool
 from harness.registry import case
 
 
+def _own(body):
+    """A new queue's priority in the shared pool depends on the other cases' queues."""
+    return {key: value for key, value in body.items() if key != "priority"}
+
+
 @case
 def create_and_read(c):
-    made = c.post("/work_queues/", {"name": c.name("q")})
-    c.get(f"/work_queues/{made['id']}")
+    made = c.post("/work_queues/", {"name": c.name("q")}, show=_own)
+    c.get(f"/work_queues/{made['id']}", show=_own)
     c.get(f"/work_queues/name/{c.name('q')}", show=["name"])
     c.post("/work_queues/", {"name": c.name("q")})
-    c.post("/work_queues/", {"name": c.name("full"), "description": "d", "is_paused": True, "concurrency_limit": 3, "priority": 2})
-    c.post("/work_queues/", {"name": c.name("filtered"), "filter": {"tags": ["a"], "deployment_ids": [c.nil]}})
+    c.post("/work_queues/", {"name": c.name("full"), "description": "d", "is_paused": True, "concurrency_limit": 3, "priority": 2}, show=_own)
+    c.post("/work_queues/", {"name": c.name("filtered"), "filter": {"tags": ["a"], "deployment_ids": [c.nil]}}, show=_own)
     for body in ({}, {"name": None}, {"name": ""}, {"name": "a/b"}, {"name": 5}, {"name": "x", "concurrency_limit": -1}, {"name": "x", "priority": 0}, {"name": "x", "is_paused": "x"}, {"name": "x", "unknown": 1}, []):
         c.post("/work_queues/", body, brief=True)
     c.get(f"/work_queues/{c.nil}")
@@ -24,7 +29,7 @@ def update_and_delete(c):
     made = c.post("/work_queues/", {"name": c.name("q")}, quiet=True)
     path = f"/work_queues/{made['id']}"
     c.patch(path, {"description": "new", "is_paused": True, "concurrency_limit": 2})
-    c.get(path)
+    c.get(path, show=_own)
     c.patch(path, {"is_paused": False})
     c.get(path, show=["status", "is_paused"])
     c.patch(path, {})
