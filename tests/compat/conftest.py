@@ -62,6 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ.update({URL: server.url, HOME: str(home)})
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     server, home = session.config.stash.get(SERVER, (None, None))
     if server is None:
