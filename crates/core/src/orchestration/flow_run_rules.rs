@@ -43,6 +43,7 @@ pub(super) const CORE: &[FlowRule] = &[
 /// `force`, and what the server sets by itself.
 pub(super) const MINIMAL: &[FlowRule] = &[
     ownership::FENCE_STALE_ATTEMPT,
+    ownership::REFUSE_CLAIM_OF_OWNED_RUN,
     deployment_slots::KEEP_LIVE_LEASE_ID,
     terminal::PREVENT_RESULT_DATA_LOSS,
     cancelling::BYPASS_CANCELLING_WITHOUT_INFRASTRUCTURE,
