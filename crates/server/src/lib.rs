@@ -5,8 +5,10 @@ pub mod error;
 pub mod extract;
 mod metrics;
 pub mod middleware;
+pub mod orchestration;
 pub mod router;
 pub mod routes;
+pub mod services;
 pub mod settings;
 
 use std::{sync::Arc, time::Duration};
@@ -17,7 +19,12 @@ use tidegate_core::time::Timestamp;
 use tidegate_store::{Options, Store};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tower::Layer;
+
+use services::{
+    Board, cancellation::CancellationCleanup, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
+};
 
 pub use app::App;
 pub use router::{router, unserved};
@@ -58,7 +65,7 @@ impl Server {
                 settings.listen
             )
         })?;
-        let app = App { store, settings: Arc::new(settings), stopping: CancellationToken::new() };
+        let app = App { store, settings: Arc::new(settings), services: Board::default(), stopping: CancellationToken::new() };
         Ok(Self { app, listener })
     }
 
@@ -78,6 +85,10 @@ impl Server {
         let serve = axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
             .with_graceful_shutdown(stopping.clone().cancelled_owned());
         let serve = tokio::spawn(serve.into_future());
+        let tasks = TaskTracker::new();
+        if app.settings.services_enabled {
+            start_services(&tasks, &app);
+        }
         soft.cancelled().await;
         stopping.cancel();
         tokio::select! {
@@ -85,6 +96,16 @@ impl Server {
             () = hard.cancelled() => tracing::warn!("stopped at once; requests in hand were cut off"),
             () = tokio::time::sleep(grace) => tracing::warn!("stopped after {grace:?}; requests in hand were cut off"),
         }
+        tasks.close();
+        let _ = tokio::time::timeout(Duration::from_secs(2), tasks.wait()).await;
         Ok(())
     }
+}
+
+fn start_services(tasks: &TaskTracker, app: &App) {
+    let settings = &app.settings.services;
+    services::spawn(tasks, app, settings.cancellation_cleanup, CancellationCleanup);
+    services::spawn(tasks, app, settings.late_runs, LateRuns);
+    services::spawn(tasks, app, settings.leases, Leases);
+    services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
 }

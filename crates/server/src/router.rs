@@ -103,7 +103,15 @@ pub fn unserved() -> Vec<String> {
 }
 
 fn all() -> Routes {
-    [routes::root::routes, routes::flows::routes].into_iter().fold(Routes::new(), |routes, add| add(routes))
+    let nouns: &[fn(Routes) -> Routes] = &[
+        routes::claims::routes,
+        routes::concurrency_limits::routes,
+        routes::flow_runs::routes,
+        routes::flows::routes,
+        routes::root::routes,
+        routes::task_runs::routes,
+    ];
+    nouns.iter().fold(Routes::new(), |routes, add| add(routes))
 }
 
 /// The whole application, without its listener.

@@ -2,21 +2,27 @@
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
 mod changes;
+pub mod claims;
 pub mod concurrency_limits;
 mod conditions;
 pub mod deployment_schedules;
 pub mod deployments;
 mod deployment_status;
+mod due_runs;
 mod error;
 mod events;
 pub mod flow_run_states;
 pub mod flow_runs;
 mod flows;
 mod lane;
+mod logs;
 mod migrations;
+mod overdue;
 mod partition;
 mod postgres;
+mod reset;
 mod row;
+pub mod run_graph;
 pub mod scheduled_runs;
 pub mod sql;
 mod sqlite;
@@ -32,8 +38,12 @@ mod work_queues;
 mod workers;
 
 pub use error::{Error, Result};
-pub use events::{EventRecord, ResourceEvent, RunNames, StateChange, related};
+pub use events::{
+    EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, event_range, related,
+};
+pub use logs::LogRecord;
 pub use partition::Partitioned;
+pub use reset::empty_postgres;
 pub use row::{Column, Row};
 pub use sql::{Dialect, Sql};
 pub use task_run_states::TaskProposal;
@@ -41,5 +51,6 @@ pub use store::{Options, Store};
 pub use tx::Tx;
 pub use value::Value;
 pub use wake::Wake;
-pub use work_queues::{DueRuns, QueueOrder};
+pub use due_runs::DueRuns;
+pub use work_queues::QueueOrder;
 pub use workers::{Patience, Silence};

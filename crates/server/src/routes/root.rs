@@ -19,6 +19,7 @@ pub fn routes(routes: Routes) -> Routes {
         .get("/version", version)
         .get("/admin/version", admin_version)
         .get("/tidegate/version", own_version)
+        .get("/admin/services", services)
 }
 
 /// The process answers.
@@ -42,6 +43,11 @@ async fn version() -> Json<&'static str> {
 
 async fn admin_version() -> Json<&'static str> {
     Json(CONTRACT_VERSION)
+}
+
+/// What each background service did last.
+async fn services(State(app): State<App>) -> Json<Value> {
+    Json(json!(app.services.snapshot()))
 }
 
 /// Tells clients that this is Tidegate, and which.

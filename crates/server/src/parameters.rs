@@ -1,0 +1,217 @@
+//! Parameters of runs: what clients leave for the server to fill in (`__prefect_kind`), and whether values fit a schema.
+//! Works on values alone; reading variables and answering requests is the caller's.
+
+pub mod python;
+pub mod schema;
+mod templates;
+
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
+
+use serde_json::{Map, Value, json};
+use tidegate_api::contract;
+
+use schema::{Broken, Violation};
+
+/// The key that marks a value to be filled in.
+pub const KIND: &str = "__prefect_kind";
+
+static METASCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("parameters/metaschema.json")).expect("the schema of schemas is JSON")
+});
+
+/// What values are filled in from.
+pub type Variables = HashMap<String, Value>;
+
+/// Whether a text of parameters holds anything to fill in, and whether that may need variables.
+pub fn needs_variables(parameters: &str) -> bool {
+    parameters.contains(KIND) && parameters.contains("workspace_variable")
+}
+
+/// Fills in every marked value. The error is a sentence for the user.
+pub fn hydrate(parameters: Value, variables: &Variables) -> Result<Value, String> {
+    Ok(hydrated(parameters, variables)?.unwrap_or_else(|| json!({})))
+}
+
+/// `None` where the value is to be left out.
+fn hydrated(value: Value, variables: &Variables) -> Result<Option<Value>, String> {
+    Ok(Some(match value {
+        Value::Object(object) if object.contains_key(KIND) => return filled(object, variables),
+        Value::Object(object) => {
+            let mut out = Map::with_capacity(object.len());
+            for (key, value) in object {
+                if let Some(value) = hydrated(value, variables)? {
+                    out.insert(key, value);
+                }
+            }
+            Value::Object(out)
+        }
+        Value::Array(items) => {
+            let mut out = Vec::with_capacity(items.len());
+            for item in items {
+                out.extend(hydrated(item, variables)?);
+            }
+            Value::Array(out)
+        }
+        plain => plain,
+    }))
+}
+
+fn filled(mut object: Map<String, Value>, variables: &Variables) -> Result<Option<Value>, String> {
+    let missing = |key: &str| format!("Missing '{key}' key in __prefect object");
+    let kind = object.shift_remove(KIND).unwrap_or_default();
+    let mut part = |key: &str| -> Option<Result<Option<Value>, String>> {
+        let value = object.shift_remove(key)?;
+        Some(if value.is_object() { hydrated(value, variables) } else { Ok(Some(value)) })
+    };
+    match kind.as_str() {
+        Some("none") => match object.shift_remove("value") {
+            Some(value) => hydrated(value, variables),
+            None => Err(missing("value")),
+        },
+        Some("json") => match part("value").transpose()?.flatten() {
+            Some(Value::String(text)) => {
+                contract::parse_text(&text).map(Some).map_err(|error| format!("Invalid JSON: {error}"))
+            }
+            other => Ok(other),
+        },
+        Some("jinja") => match part("template").transpose()? {
+            None => Err(missing("template")),
+            Some(None) => Ok(None),
+            Some(Some(Value::String(template))) => {
+                templates::render(&template).map(|text| Some(text.into())).map_err(|error| format!("Invalid jinja: {error}"))
+            }
+            Some(Some(_)) => Err("Invalid jinja: a template must be a text".into()),
+        },
+        // A variable that is not chosen yet: forms send it, and mean nothing by it.
+        Some("workspace_variable") => match part("variable_name").transpose()?.flatten() {
+            None => Ok(None),
+            Some(name) => {
+                let known = name.as_str().and_then(|name| variables.get(name)).cloned();
+                let shown = || name.as_str().map_or_else(|| python::repr(&name), ToOwned::to_owned);
+                known.map(Some).ok_or_else(|| format!("Variable '{}' not found in workspace.", shown()))
+            }
+        },
+        _ => Ok(Some(object.shift_remove("value").unwrap_or_default())),
+    }
+}
+
+/// How strictly values are held against a schema.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Strictness {
+    /// A part of the values may be given later.
+    pub ignore_required: bool,
+    /// Null is fine for what has a default, though its type does not say so.
+    pub allow_null_with_default: bool,
+}
+
+/// Why values do not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// A sentence for the user.
+    Mismatch(String),
+    /// The schema goes in circles, and nothing can be said.
+    Circular,
+}
+
+/// Holds values against a schema, after mending what older SDKs write into schemas.
+pub fn check(values: &Value, schema: &Value, strictness: Strictness) -> Result<(), Unfit> {
+    check_as_is(values, &mended(schema, strictness.allow_null_with_default), strictness.ignore_required)
+}
+
+/// Holds values against a schema as it is written.
+pub fn check_as_is(values: &Value, schema: &Value, ignore_required: bool) -> Result<(), Unfit> {
+    let schema = if ignore_required { Cow::Owned(without_required(schema)) } else { Cow::Borrowed(schema) };
+    let violations = schema::violations(values, &schema).map_err(|broken| match broken {
+        Broken::Circular => Unfit::Circular,
+        Broken::Unresolvable(why) => Unfit::Mismatch(format!("Validation failed. Failure reason: {why}")),
+    })?;
+    match schema::best(violations) {
+        None => Ok(()),
+        Some(Violation { path, message, .. }) => {
+            let place = schema::spelled(&path).map_or_else(String::new, |path| format!(" for field {}", python::repr_text(&path)));
+            Err(Unfit::Mismatch(format!("Validation failed{place}. Failure reason: {message}")))
+        }
+    }
+}
+
+/// Whether a schema is one at all; the error is what is wrong with it.
+pub fn check_schema(schema: &Value) -> Result<(), String> {
+    let violations = schema::violations(schema, &METASCHEMA).unwrap_or_default();
+    schema::best(violations).map_or(Ok(()), |best| Err(best.message))
+}
+
+fn without_required(schema: &Value) -> Value {
+    match schema {
+        Value::Object(object) => Value::Object(
+            object
+                .iter()
+                .filter(|(key, _)| *key != "required")
+                .map(|(key, value)| (key.clone(), without_required(value)))
+                .collect(),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(without_required).collect()),
+        other => other.clone(),
+    }
+}
+
+/// Schemas made by pydantic 1 say neither that optional fields may be null nor what tuples are; and where a block is
+/// expected, a reference to a stored one is as good.
+pub fn mended(schema: &Value, allow_null_with_default: bool) -> Value {
+    let mut schema = schema.clone();
+    mend_properties(&mut schema, allow_null_with_default);
+    let Some(definitions) = schema.get_mut("definitions").and_then(Value::as_object_mut) else { return schema };
+    let mut blocks = Vec::new();
+    for definition in definitions.values_mut() {
+        mend_properties(definition, allow_null_with_default);
+        if definition.get("block_type_slug").is_some()
+            && let Some(title) = definition.get("title").and_then(Value::as_str)
+        {
+            let reference = json!({
+                "type": "object",
+                "properties": {"$ref": {"oneOf": [
+                    {"type": "string", "format": "uuid"},
+                    {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
+                ]}},
+                "required": ["$ref"],
+            });
+            blocks.push((title.to_owned(), json!({ "oneOf": [definition, reference] })));
+        }
+    }
+    definitions.extend(blocks);
+    schema
+}
+
+fn mend_properties(schema: &mut Value, allow_null_with_default: bool) {
+    let required: Vec<String> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(|name| name.as_str().map(ToOwned::to_owned)).collect())
+        .unwrap_or_default();
+    let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (name, property) in properties {
+        if let Value::Object(property) = property {
+            let may_be_null = !required.contains(name)
+                && property.get("type").is_some_and(|kind| kind != "null")
+                && (!property.contains_key("default") || allow_null_with_default);
+            if may_be_null && let Some(kind) = property.shift_remove("type") {
+                property.insert("anyOf".into(), json!([{ "type": kind }, { "type": "null" }]));
+            }
+            let is_tuple = property.get("items").and_then(Value::as_array).is_some_and(|items| !items.is_empty());
+            if is_tuple && !property.contains_key("prefixItems") && let Some(items) = property.shift_remove("items") {
+                property.insert("prefixItems".into(), items);
+            }
+        }
+        if property.get("properties").is_some() {
+            mend_properties(property, allow_null_with_default);
+        }
+    }
+}
+
+/// One object over another; what is no object counts as an empty one.
+pub fn merged(under: Value, over: Value) -> Value {
+    let mut object = if let Value::Object(object) = under { object } else { Map::new() };
+    if let Value::Object(over) = over {
+        object.extend(over);
+    }
+    Value::Object(object)
+}
