@@ -1,1 +1,42 @@
-//! Under construction.
+//! The worker: takes runs from a server, runs each on its infrastructure, and gives account of how it ended. It makes
+//! sure of three things: no run is started twice, none is left without an end, and none is lost when the worker dies.
+//!
+//! [`run`] is the whole of it for a caller. Infrastructure is behind [`infrastructure::Infrastructure`]; processes of this
+//! machine are the first kind.
+
+mod clock;
+mod home;
+pub mod infrastructure;
+pub mod job;
+mod logs;
+pub mod metrics;
+mod options;
+mod output;
+pub mod process;
+mod report;
+mod runs;
+mod worker;
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use tidegate_client::Client;
+use tokio_util::sync::CancellationToken;
+
+pub use options::{Options, Outcome};
+
+use crate::{home::Home, process::Process, worker::Worker};
+
+/// Runs a process worker until `shutdown` is cancelled and its runs have ended (see [`Options::drain_grace`] and
+/// [`Options::hard_stop`]). An error means that the worker could not begin: a name in use, a pool of another type, a
+/// server that refuses; a server that is merely away is waited for.
+pub async fn run(options: Options, client: Client, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    let home = Home::take(&options.home, &options.pool, options.name.as_deref()).context("taking a worker's name")?;
+    let process = Process::new(
+        home.directory.clone(),
+        options.python.clone(),
+        options.environment.clone(),
+        options.supervisor.clone(),
+    );
+    Arc::new(Worker::new(options, &home, client, process, shutdown)).run().await
+}

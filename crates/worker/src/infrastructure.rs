@@ -1,0 +1,186 @@
+//! What a worker asks of the place where runs execute: start, watch, kill, and find again what an earlier worker left.
+//! Backends classify how their runs ended; they never talk to the API.
+
+use std::{fmt, future::Future, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::job::Job;
+
+/// One try of a flow run. Names of infrastructure are derived from it, so that starting twice finds the first start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub flow_run_id: Uuid,
+    pub flow_run_name: String,
+    /// From 1; a server that does not count attempts leaves it at 1.
+    pub attempt: i64,
+    /// The fencing token of the claim; `None` on a server that does not hand out any.
+    pub token: Option<i64>,
+}
+
+/// What the run's infrastructure is called where it lives (`infrastructure_pid` on the wire).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Identifier(pub String);
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which of the two outputs a line came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    Out,
+    Err,
+}
+
+/// A line that the run's process printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub stream: Stream,
+    pub text: String,
+}
+
+/// Why the infrastructure is being stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// The run is to be cancelled; its process may say so itself and run its cancellation hooks.
+    Cancel,
+    /// The worker goes away, or lost the run.
+    Shutdown,
+}
+
+/// The kinds of failure that the server stores with a run, as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    ExitCode,
+    Signal,
+    OomKilled,
+    Evicted,
+    Preempted,
+    NodeLost,
+    ImagePull,
+    Unschedulable,
+    Deadline,
+    LeaseLost,
+    ConfigError,
+    CommandNotFound,
+    StartFailed,
+}
+
+impl FailureClass {
+    /// The wire form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExitCode => "exit_code",
+            Self::Signal => "signal",
+            Self::OomKilled => "oom_killed",
+            Self::Evicted => "evicted",
+            Self::Preempted => "preempted",
+            Self::NodeLost => "node_lost",
+            Self::ImagePull => "image_pull",
+            Self::Unschedulable => "unschedulable",
+            Self::Deadline => "deadline",
+            Self::LeaseLost => "lease_lost",
+            Self::ConfigError => "config_error",
+            Self::CommandNotFound => "command_not_found",
+            Self::StartFailed => "start_failed",
+        }
+    }
+}
+
+/// Why a run's infrastructure failed, in words for people and in a class for rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}{}", hint.as_ref().map(|hint| format!(" Hint: {hint}")).unwrap_or_default())]
+pub struct Failure {
+    pub class: FailureClass,
+    pub exit_code: Option<i32>,
+    pub signal: Option<i32>,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self { class, exit_code: None, signal: None, message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// How a run's infrastructure ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// `None`: it ended as it should.
+    pub failure: Option<Failure>,
+    /// The engine told its supervisor that it had reported the run's state (or was told to abort).
+    pub is_concluded: bool,
+    /// Set when the end was asked for through [`Infrastructure::kill`].
+    pub stop: Option<Stop>,
+    /// The last lines of output, oldest first.
+    pub tail: Vec<Line>,
+}
+
+/// Infrastructure that an earlier worker of the same name started, or was about to start.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It exists: watch it. An end that happened meanwhile is told by the watch.
+    Started(Attempt, Identifier),
+    /// It was never started, and never will be.
+    NeverStarted(Attempt),
+}
+
+impl Found {
+    pub fn attempt(&self) -> &Attempt {
+        match self {
+            Self::Started(attempt, _) | Self::NeverStarted(attempt) => attempt,
+        }
+    }
+}
+
+/// A place where runs execute. One backend per worker.
+pub trait Infrastructure: Send + Sync + 'static {
+    /// What a prepared run looks like to this backend.
+    type Spec: Send + Sync;
+
+    /// The work pool type that this backend serves.
+    const TYPE: &'static str;
+
+    /// The base job template of a new pool of this type.
+    fn base_job_template() -> Value;
+
+    /// Turns a resolved job into what `start` needs. Reads, but changes nothing.
+    fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Self::Spec, Failure>;
+
+    /// Starts an attempt. Starting one that exists already adopts it. Output goes to `output` as it appears.
+    fn start(
+        &self,
+        attempt: &Attempt,
+        spec: &Self::Spec,
+        output: mpsc::Sender<Line>,
+    ) -> impl Future<Output = Result<Identifier, Failure>> + Send;
+
+    /// Waits for the end. Only the end of the infrastructure is an answer, never the end of the watching.
+    fn watch(&self, identifier: &Identifier) -> impl Future<Output = Exit> + Send;
+
+    /// Asks for the end: politely, and by force after `grace`. Returns at once; `watch` tells when it is done.
+    fn kill(&self, identifier: &Identifier, stop: Stop, grace: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Forgets an ended attempt, after its end was reported.
+    fn forget(&self, attempt: &Attempt) -> impl Future<Output = ()> + Send;
+
+    /// What earlier workers of this name left behind. Called once, before the first start.
+    fn find(&self) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send;
+}

@@ -1,0 +1,86 @@
+//! The environment of a run's process: how the SDK finds the API, which run it is, and what the job adds or removes.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use tidegate_client::{Client, Credentials};
+
+use super::{Facts, texts};
+use crate::infrastructure::{Attempt, Failure, FailureClass};
+
+const CUSTOM_HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
+const FENCE_HEADER: &str = "X-Tidegate-Fence";
+
+/// The worker's own surroundings, read once at its start.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The worker's environment variables.
+    pub variables: BTreeMap<String, String>,
+    /// What the SDK must be told to reach the API as this worker does.
+    pub api: BTreeMap<String, String>,
+}
+
+impl Caller {
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>, client: &Client) -> Self {
+        let mut api = BTreeMap::from([("PREFECT_API_URL".to_owned(), client.api_url().to_owned())]);
+        match &client.config().credentials {
+            Credentials::None => {}
+            Credentials::Basic(text) => drop(api.insert("PREFECT_API_AUTH_STRING".to_owned(), text.clone())),
+            Credentials::Bearer(key) => drop(api.insert("PREFECT_API_KEY".to_owned(), key.clone())),
+        }
+        let headers = &client.config().custom_headers;
+        if !headers.is_empty() {
+            let text = serde_json::to_string(headers).expect("a map of texts is JSON");
+            api.insert(CUSTOM_HEADERS.to_owned(), text);
+        }
+        Self { variables: variables.into_iter().collect(), api }
+    }
+
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+}
+
+/// What to set for one attempt. The job's own `env` wins over the worker's word, and its nulls take variables away; the
+/// run's identity and its fencing token are not up for change.
+pub(super) fn build(
+    configuration: &Map<String, Value>,
+    facts: Facts<'_>,
+    attempt: &Attempt,
+    caller: &Caller,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut environment = caller.api.clone();
+    let mut set = |name: &str, value: String| drop(environment.insert(name.to_owned(), value));
+    set("PREFECT__WORKER_NAME", facts.worker_name.to_owned());
+    set("PREFECT__FLOW_ID", facts.flow_run.flow_id.to_string());
+    if let Some(flow) = facts.flow {
+        set("PREFECT__FLOW_NAME", flow.name.clone());
+    }
+    if let Some(deployment) = facts.deployment {
+        set("PREFECT__DEPLOYMENT_ID", deployment.id.to_string());
+        set("PREFECT__DEPLOYMENT_NAME", deployment.name.clone());
+    }
+    for (name, value) in texts(configuration, "env")? {
+        match value {
+            Some(value) => drop(environment.insert(name, value)),
+            None => drop(environment.remove(&name)),
+        }
+    }
+    environment.insert("PREFECT__FLOW_RUN_ID".to_owned(), attempt.flow_run_id.to_string());
+    if let Some(token) = attempt.token {
+        let given = environment.get(CUSTOM_HEADERS).cloned().or_else(|| caller.variable(CUSTOM_HEADERS));
+        environment.insert(CUSTOM_HEADERS.to_owned(), fenced(given.as_deref(), attempt, token)?);
+    }
+    Ok(environment)
+}
+
+/// The user's headers with the fence among them.
+fn fenced(given: Option<&str>, attempt: &Attempt, token: i64) -> Result<String, Failure> {
+    let given = given.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("{}");
+    let mut headers: Map<String, Value> = serde_json::from_str(given).map_err(|error| {
+        Failure::new(FailureClass::ConfigError, format!("`{CUSTOM_HEADERS}` is not a JSON object: {error}."))
+    })?;
+    headers.retain(|name, _| !name.eq_ignore_ascii_case(FENCE_HEADER));
+    headers.insert(FENCE_HEADER.to_owned(), format!("{}:{token}", attempt.flow_run_id).into());
+    Ok(Value::Object(headers).to_string())
+}

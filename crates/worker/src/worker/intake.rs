@@ -1,0 +1,59 @@
+//! Taking a run in: from either kind of server, a run becomes a held attempt with a task of its own. Also the one round
+//! of a worker that runs once.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use tidegate_api::flow_runs::FlowRun;
+use tracing::debug;
+
+use super::{Dispatch, Worker};
+use crate::{
+    clock::now,
+    infrastructure::{Attempt, Infrastructure},
+};
+
+/// Runs asked for at a time by a worker without a limit.
+const MOST_AT_ONCE: usize = 100;
+
+impl<I: Infrastructure> Worker<I> {
+    /// How many more runs may be taken now.
+    pub(super) fn free(&self) -> usize {
+        if self.draining.is_cancelled() {
+            return 0;
+        }
+        self.options.limit.map_or(MOST_AT_ONCE, |limit| limit.saturating_sub(self.runs.len()).min(MOST_AT_ONCE))
+    }
+
+    pub(super) fn work_queues(&self) -> Option<Vec<String>> {
+        (!self.options.work_queues.is_empty()).then(|| self.options.work_queues.clone())
+    }
+
+    /// Starts working on a run that the server has given us.
+    pub(super) fn take(self: &Arc<Self>, run: FlowRun, attempt: i64, token: Option<i64>, source: &'static str) {
+        let attempt = Attempt { flow_run_id: run.id, flow_run_name: run.name.clone(), attempt, token };
+        let Some(orders) = self.runs.hold(&attempt) else {
+            debug!(flow_run.id = %run.id, "flow run {} is held already", run.id);
+            return;
+        };
+        self.tally.taken.fetch_add(1, Ordering::Relaxed);
+        metrics::counter!(crate::metrics::RUNS_TAKEN, "source" => source).increment(1);
+        if let Some(due) = run.next_scheduled_start_time.or(run.expected_start_time) {
+            metrics::histogram!(crate::metrics::LATENESS_SECONDS).record(now().seconds_since(due).max(0.0));
+        }
+        let worker = Arc::clone(self);
+        self.tasks.spawn(async move { worker.tend_taken(run, attempt, orders).await });
+    }
+
+    /// One round of taking, and the wait for what was taken.
+    pub(super) async fn take_once(self: &Arc<Self>, dispatch: Dispatch) -> anyhow::Result<()> {
+        match dispatch {
+            Dispatch::Claim => self.claim(0.0).await.map(drop)?,
+            Dispatch::Poll => self.poll().await?,
+        }
+        tokio::select! {
+            () = self.runs.emptied() => {}
+            () = self.drain() => {}
+        }
+        Ok(())
+    }
+}

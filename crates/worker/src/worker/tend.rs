@@ -1,0 +1,220 @@
+//! The life of one run at this worker: prepare, start, watch, obey orders, give account. One task per run; whatever
+//! happens in it ends with a report, or with the knowledge that the run is somebody else's.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use tidegate_api::{
+    Patch,
+    flow_runs::{FlowRun, FlowRunUpdate},
+};
+use tidegate_core::state::StateType;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use tracing::{Instrument, info, info_span, warn};
+
+use super::Worker;
+use crate::{
+    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, Stop},
+    job::{self, Facts},
+    logs::{Level, WORKER},
+    output::Output,
+    report::{self, Report},
+    runs::Order,
+};
+
+/// Lines on their way from a run's process to its log.
+const OUTPUT_QUEUE: usize = 2000;
+/// How often early output is sent, so that an error at the start is visible quickly.
+const EARLY_OUTPUT: Duration = Duration::from_millis(400);
+const REREAD: Duration = Duration::from_secs(2);
+
+type Orders = watch::Receiver<Order>;
+
+impl<I: Infrastructure> Worker<I> {
+    pub(super) async fn tend_taken(self: Arc<Self>, run: FlowRun, attempt: Attempt, orders: Orders) {
+        let span = info_span!("flow_run", flow_run.id = %attempt.flow_run_id, attempt = attempt.attempt);
+        let began = Instant::now();
+        self.tend_new(&run, &attempt, orders, began).instrument(span).await;
+        self.runs.release(attempt.flow_run_id);
+    }
+
+    /// What an earlier worker of this name left: a process to watch, or a run that it had not come to start.
+    pub(super) async fn tend_found(self: Arc<Self>, found: Found, orders: Orders) {
+        let attempt = found.attempt();
+        let span = info_span!("flow_run", flow_run.id = %attempt.flow_run_id, attempt = attempt.attempt);
+        match &found {
+            Found::Started(attempt, identifier) => {
+                let output = Output::new(attempt.flow_run_id, self.client.clone(), self.logs.clone());
+                self.watch(attempt, identifier, orders, output, mpsc::channel(1).1).instrument(span).await;
+            }
+            Found::NeverStarted(attempt) => {
+                self.infrastructure.forget(attempt).await;
+                // Only a run that still waits for its start may be started: the lease may have moved on.
+                if let Some(run) = self.read(attempt).await.filter(|run| run.state_type == Some(StateType::Pending))
+                    && self.is_still_ours(attempt).await
+                {
+                    self.tend_new(&run, attempt, orders, Instant::now()).instrument(span).await;
+                }
+            }
+        }
+        self.runs.release(found.attempt().flow_run_id);
+    }
+
+    async fn is_still_ours(&self, attempt: &Attempt) -> bool {
+        let Some(token) = attempt.token else { return true };
+        let known = self.client.read_flow_run_infrastructure(attempt.flow_run_id).await;
+        known.is_ok_and(|known| known.and_then(|known| known.owner).is_some_and(|owner| owner.token == token))
+    }
+
+    async fn tend_new(&self, run: &FlowRun, attempt: &Attempt, orders: Orders, began: Instant) {
+        let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
+        let output = Output::new(run.id, self.client.clone(), self.logs.clone());
+        let order = *orders.borrow();
+        if order > Order::GoOn {
+            let exit = Exit { failure: None, is_concluded: false, stop: None, tail: Vec::new() };
+            return self.account(attempt, &exit, order, output).await;
+        }
+        let message = format!("Worker `{}` starts attempt {} of this run.", self.name, attempt.attempt);
+        self.logs.write(run.id, WORKER, Level::Info, message);
+        match self.start(run, attempt, sender).await {
+            Ok(identifier) => {
+                metrics::counter!(crate::metrics::RUNS_STARTED).increment(1);
+                metrics::histogram!(crate::metrics::START_SECONDS).record(began.elapsed().as_secs_f64());
+                info!(flow_run.id = %run.id, infrastructure = %identifier, "flow run {} runs as {} {identifier}", run.id, I::TYPE);
+                tokio::join!(self.tell_identifier(attempt, &identifier), async {
+                    metrics::gauge!(crate::metrics::RUNS_LIVE).increment(1.0);
+                    self.watch(attempt, &identifier, orders, output, lines).await;
+                    metrics::gauge!(crate::metrics::RUNS_LIVE).decrement(1.0);
+                });
+            }
+            Err(failure) => {
+                let exit = Exit { failure: Some(failure), is_concluded: false, stop: None, tail: Vec::new() };
+                let order = *orders.borrow();
+                self.account(attempt, &exit, order, output).await;
+            }
+        }
+    }
+
+    async fn start(&self, run: &FlowRun, attempt: &Attempt, output: mpsc::Sender<Line>) -> Result<Identifier, Failure> {
+        let unreadable = |error: tidegate_client::Error| {
+            Failure::new(FailureClass::ConfigError, format!("What the run needs could not be read: {error}."))
+        };
+        let read_deployment = async {
+            match run.deployment_id {
+                Some(id) => self.client.read_deployment(id).await.map(|deployment| (true, deployment)),
+                None => Ok((false, None)),
+            }
+        };
+        let (flow, deployment, pool) =
+            tokio::try_join!(self.client.read_flow(run.flow_id), read_deployment, self.pool()).map_err(unreadable)?;
+        if let (true, None) = deployment {
+            let failure = Failure::new(FailureClass::ConfigError, "The run's deployment does not exist any more.");
+            return Err(failure.with_hint("deploy the flow again and start a new run"));
+        }
+        let facts = Facts {
+            flow_run: run,
+            flow: flow.as_ref(),
+            deployment: deployment.1.as_ref(),
+            pool: &pool,
+            worker_name: &self.name,
+        };
+        let job = job::resolve(facts, attempt, &self.caller, &self.client).await?;
+        let spec = self.infrastructure.prepare(attempt, &job)?;
+        self.infrastructure.start(attempt, &spec, output).await
+    }
+
+    async fn tell_identifier(&self, attempt: &Attempt, identifier: &Identifier) {
+        let infrastructure_pid = Patch::Set(identifier.0.clone());
+        let update = FlowRunUpdate { infrastructure_pid, ..FlowRunUpdate::default() };
+        if let Err(error) = self.client.update_flow_run(attempt.flow_run_id, &update).await {
+            warn!(infrastructure = %identifier, "the server does not know {identifier}: {error}");
+        }
+    }
+
+    /// Watches an attempt to its end and gives account of it.
+    async fn watch(
+        &self,
+        attempt: &Attempt,
+        identifier: &Identifier,
+        mut orders: Orders,
+        mut output: Output,
+        mut lines: mpsc::Receiver<Line>,
+    ) {
+        let mut watching = std::pin::pin!(self.infrastructure.watch(identifier));
+        let mut early = interval(EARLY_OUTPUT);
+        early.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut obeyed = Order::GoOn;
+        let exit = loop {
+            let order = *orders.borrow_and_update();
+            if order > obeyed {
+                obeyed = order;
+                self.obey(attempt, identifier, order).await;
+            }
+            tokio::select! {
+                exit = &mut watching => break exit,
+                Ok(()) = orders.changed() => {}
+                Some(line) = lines.recv() => output.push(line),
+                _ = early.tick(), if output.has_early_lines() => output.send_early().await,
+            }
+        };
+        while let Ok(line) = lines.try_recv() {
+            output.push(line);
+        }
+        self.account(attempt, &exit, obeyed, output).await;
+    }
+
+    async fn obey(&self, attempt: &Attempt, identifier: &Identifier, order: Order) {
+        let grace = self.options.process_grace;
+        let (stop, grace, words) = match order {
+            Order::GoOn => return,
+            Order::Cancel => (Stop::Cancel, grace, "is being cancelled"),
+            Order::Shutdown => (Stop::Shutdown, grace, "is stopped because its worker goes away"),
+            Order::Lose => (Stop::Shutdown, Duration::ZERO, "is killed because it is not this worker's any more"),
+            Order::Kill => (Stop::Shutdown, Duration::ZERO, "is killed because its worker goes away at once"),
+        };
+        let id = attempt.flow_run_id;
+        info!(flow_run.id = %id, infrastructure = %identifier, "flow run {id} {words}");
+        if order != Order::Lose {
+            self.logs.write(id, WORKER, Level::Info, format!("This run {words}."));
+        }
+        self.infrastructure.kill(identifier, stop, grace).await;
+    }
+
+    /// Reports on an end, and only then forgets it: a worker that dies in between reports again.
+    async fn account(&self, attempt: &Attempt, exit: &Exit, order: Order, mut output: Output) {
+        let class = exit.failure.as_ref().map_or("none", |failure| failure.class.as_str());
+        metrics::counter!(crate::metrics::RUNS_ENDED, "class" => class).increment(1);
+        if let Some(run) = self.read(attempt).await {
+            let report = report::decide(exit, order, &run);
+            if let Report::Crashed(failure) = &report {
+                output.send_last(&exit.tail).await;
+                self.logs.write(attempt.flow_run_id, WORKER, Level::Error, failure.to_string());
+            }
+            let count = match report {
+                Report::Nothing if order == Order::GoOn && exit.failure.is_none() => &self.tally.succeeded,
+                _ => &self.tally.failed,
+            };
+            count.fetch_add(1, Ordering::Relaxed);
+            report::deliver(&self.client, attempt, &report).await;
+        }
+        self.infrastructure.forget(attempt).await;
+    }
+
+    /// The run as the server knows it now; `None` if it was deleted.
+    async fn read(&self, attempt: &Attempt) -> Option<FlowRun> {
+        loop {
+            match self.client.read_flow_run(attempt.flow_run_id).await {
+                Ok(run) => return run,
+                Err(error) => {
+                    warn!(flow_run.id = %attempt.flow_run_id, "flow run {} could not be read: {error}", attempt.flow_run_id);
+                    sleep(REREAD).await;
+                }
+            }
+        }
+    }
+}
