@@ -6,6 +6,7 @@ use tidegate_api::filters::{
     ReferenceFilter, RunFilters, StateFilter, TagsFilter, TaskRunFilter, TextFilter, TimeFilter, WorkPoolFilter,
     WorkQueueFilter,
 };
+use tidegate_api::text_search::TextQuery;
 
 use crate::sql::{Dialect, Sql};
 
@@ -226,6 +227,31 @@ fn push_like(sql: &mut Sql, dialect: Dialect, column: &str, pattern: &str) {
             sql.push(column).push(" ILIKE ").bind(pattern);
         }
     }
+}
+
+/// Text search: `text` is an expression.
+pub(crate) fn push_text_query(parts: &mut Conditions<'_>, text: &str, query: &TextQuery) {
+    let dialect = parts.dialect;
+    let contains = |sql: &mut Sql, term: &str| {
+        sql.push(match dialect {
+            Dialect::Sqlite => "instr(lower(",
+            Dialect::Postgres => "strpos(lower(",
+        });
+        sql.push(text).push("), ").bind(term).push(") > 0");
+    };
+    parts.nested(None, |all| {
+        if !query.include.is_empty() {
+            all.nested(Some(Operator::Or), |any| query.include.iter().for_each(|term| contains(any.part(), term)));
+        }
+        for term in &query.exclude {
+            let sql = all.part().push("NOT (");
+            contains(sql, term);
+            sql.push(")");
+        }
+        for term in &query.required {
+            contains(all.part(), term);
+        }
+    });
 }
 
 fn push_has_tag(sql: &mut Sql, dialect: Dialect, column: &str, tag: &str) {

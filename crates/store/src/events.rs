@@ -2,17 +2,24 @@
 //! transaction of the change it tells of. What events mean is other modules' business.
 
 mod build;
+mod outbox;
+mod query;
 
-use tidegate_api::events::{Event, Resource};
-use tidegate_core::time::Timestamp;
+use serde::Serialize;
+use tidegate_api::events::{Event, ReceivedEvent, Resource};
+use tidegate_core::{json::Json, time::Timestamp};
 use uuid::Uuid;
 
 pub use build::{ResourceEvent, RunNames, StateChange, related};
+pub use outbox::Position;
+pub use query::{EventGroup, EventKey, event_range};
 
-use crate::{Error, Partitioned, Result, Tx, Wake, value::Value};
+use crate::{Dialect, Error, Partitioned, Result, Row, Sql, Tx, Wake, value::Value};
 
 const COLUMNS: &str =
     "id, workspace_id, occurred, received, event, resource_id, resource, related, payload, follows";
+const SELECTED: &str = "event.id, event.occurred, event.received, event.event, event.resource, event.related, event.payload, \
+                        event.follows";
 const ID: &str = "prefect.resource.id";
 const ROLE: &str = "prefect.resource.role";
 const MAXIMUM_NAME: usize = 1024;
@@ -95,6 +102,56 @@ pub(crate) fn link(resource_id: &str) -> i64 {
     hash as i64
 }
 
+/// An event as stored, its JSON left as text. Field order is the order on the wire.
+#[derive(Clone, Debug, Serialize)]
+pub struct StoredEvent {
+    pub occurred: Timestamp,
+    pub event: String,
+    pub resource: Json,
+    pub related: Json,
+    pub payload: Json,
+    pub id: Uuid,
+    pub follows: Option<Uuid>,
+    pub received: Timestamp,
+}
+
+impl StoredEvent {
+    /// The event with its labels taken apart, for filters.
+    pub fn parse(&self) -> Result<ReceivedEvent> {
+        let problem = |error: serde_json::Error| Error::Corrupt { column: "event".into(), problem: error.to_string() };
+        Ok(ReceivedEvent {
+            occurred: self.occurred,
+            event: self.event.clone(),
+            resource: self.resource.parse().map_err(problem)?,
+            related: self.related.parse().map_err(problem)?,
+            payload: self.payload.clone(),
+            id: self.id,
+            follows: self.follows,
+            received: self.received,
+        })
+    }
+}
+
+fn select(workspace: Uuid) -> Sql {
+    let mut sql = Sql::new(format!("SELECT {SELECTED} FROM event WHERE event.workspace_id = "));
+    sql.bind(workspace);
+    sql
+}
+
+fn stored_event(row: &mut Row<'_>) -> Result<StoredEvent> {
+    let (id, occurred, received) = (row.next()?, row.next()?, row.next()?);
+    Ok(StoredEvent {
+        id,
+        occurred,
+        received,
+        event: row.next()?,
+        resource: row.next()?,
+        related: row.next()?,
+        payload: row.next()?,
+        follows: row.next()?,
+    })
+}
+
 impl Tx {
     /// Stores an event in this transaction and wakes whoever waits for events once it is committed. One that is already
     /// there changes nothing; answers whether it was new.
@@ -106,6 +163,8 @@ impl Tx {
     /// Stores many events at once; answers the ids of those that were new.
     pub async fn store_events(&mut self, records: Vec<EventRecord>) -> Result<std::collections::HashSet<Uuid>> {
         let (workspace, received) = (self.workspace(), self.now());
+        let mut records = records;
+        self.drop_known(&mut records).await?;
         let mut rows = Vec::with_capacity(records.len());
         let mut links = Vec::with_capacity(records.len());
         for record in records {
@@ -129,9 +188,8 @@ impl Tx {
         let new = self.insert_partitioned_new(Partitioned::Event, COLUMNS, rows).await?;
         let mut link_rows = Vec::new();
         let mut outbox = Vec::with_capacity(new.len());
-        let mut done = std::collections::HashSet::with_capacity(new.len());
         for (id, occurred, hashes) in links {
-            if !new.contains(&id) || !done.insert(id) {
+            if !new.contains(&id) {
                 continue;
             }
             outbox.push(vec![Value::Uuid(id), Value::Time(occurred), Value::Time(received)]);
@@ -146,5 +204,19 @@ impl Tx {
             self.wake(Wake::Events);
         }
         Ok(new)
+    }
+
+    /// An id counts once, whatever times its copies carry. On SQLite the index of a week sees to that; a partition of
+    /// PostgreSQL cannot, its unique indexes hold the time too.
+    async fn drop_known(&mut self, records: &mut Vec<EventRecord>) -> Result<()> {
+        let mut seen = std::collections::HashSet::with_capacity(records.len());
+        if self.dialect() == Dialect::Postgres {
+            let ids: Vec<Uuid> = records.iter().map(|record| record.id).collect();
+            let mut sql = Sql::new("SELECT id FROM event WHERE ");
+            sql.push_ids(Dialect::Postgres, "id", &ids);
+            seen.extend(self.all(&sql, |row| row.next::<Uuid>()).await?);
+        }
+        records.retain(|record| seen.insert(record.id));
+        Ok(())
     }
 }

@@ -513,3 +513,6 @@ CREATE INDEX task_run_tags ON task_run USING gin (tags);
 CREATE INDEX deployment_tags ON deployment USING gin (tags);
 -- The outbox is read in the order of commits: rows of transactions that are still open hide later ones.
 ALTER TABLE event_outbox ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+CREATE INDEX event_outbox_commit ON event_outbox (xid, seq);
+-- Followers of logs on other replicas read what was stored last.
+CREATE INDEX log_created ON log USING brin (created);

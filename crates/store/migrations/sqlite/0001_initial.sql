@@ -340,7 +340,7 @@ CREATE TABLE event_rest (
     follows BLOB
 );
 CREATE VIEW event AS SELECT * FROM event_rest;
-CREATE UNIQUE INDEX event_rest_id ON event_rest (id, occurred);
+CREATE UNIQUE INDEX event_rest_id ON event_rest (id);
 CREATE INDEX event_rest_occurred ON event_rest (workspace_id, occurred, id);
 CREATE INDEX event_rest_resource ON event_rest (resource_id, occurred);
 CREATE INDEX event_rest_name ON event_rest (event, occurred);
