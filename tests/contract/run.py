@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import httpx  # noqa: E402
 
 from harness import registry, servers  # noqa: E402
-from harness.compare import Differences, compare  # noqa: E402
+from harness.compare import Aliases, Differences, compare  # noqa: E402
 from harness.session import Session  # noqa: E402
 from harness.summary import Summary  # noqa: E402
 
@@ -61,11 +61,12 @@ def replay(chosen, client, url, options) -> int:
         for name, function in cases.items():
             expected = recorded[name]
             seen = play(function, name, noun, client, url, options.salt, strict=False)
+            aliases = Aliases()
             for index, step in enumerate(expected, start=1):
                 if index > len(seen):
                     lines = ["not reached"]
                 else:
-                    lines = compare(f"{noun}/{name}", index, step, seen[index - 1], allowed)
+                    lines = compare(f"{noun}/{name}", index, step, seen[index - 1], allowed, aliases)
                 if lines:
                     failed += 1
                     summary.add(noun, step["request"], lines)

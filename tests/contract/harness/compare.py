@@ -3,9 +3,11 @@
 import fnmatch
 import json
 import pathlib
+import re
 
 ALLOWED = pathlib.Path(__file__).parent.parent / "differences.json"
 MISSING = "<absent>"
+SYMBOL = re.compile(r"<(?:id|name):\d+>")
 
 
 class Differences:
@@ -32,7 +34,25 @@ class Differences:
         return name in self.rules
 
 
-def compare(case: str, index: int, recorded: dict, seen: dict, allowed: Differences) -> list[str]:
+class Aliases:
+    """Which symbol of the recording is which of the replay, in one case; so that one missing id shifts nothing else."""
+
+    def __init__(self):
+        self.old_to_new: dict[str, str] = {}
+        self.new_to_old: dict[str, str] = {}
+
+    def same(self, old: str, new: str) -> bool:
+        if SYMBOL.sub("", old) != SYMBOL.sub("", new):
+            return False
+        pairs = list(zip(SYMBOL.findall(old), SYMBOL.findall(new), strict=False))
+        if any(self.old_to_new.get(left, right) != right or self.new_to_old.get(right, left) != left for left, right in pairs):
+            return False
+        self.old_to_new.update(pairs)
+        self.new_to_old.update((right, left) for left, right in pairs)
+        return True
+
+
+def compare(case: str, index: int, recorded: dict, seen: dict, allowed: Differences, aliases: Aliases) -> list[str]:
     """The lines that tell how `seen` differs from `recorded`; empty when it does not."""
     if recorded["status"] >= 500 and seen["status"] < 500 and allowed.rule("reference_fails"):
         return []
@@ -44,8 +64,12 @@ def compare(case: str, index: int, recorded: dict, seen: dict, allowed: Differen
     if allowed.rule("unknown_fields_ignored"):
         recorded = _without_unknown_fields(recorded)
         seen = _without_unknown_fields(seen)
-    found = list(_walk({k: v for k, v in recorded.items() if k != "request"}, {k: v for k, v in seen.items() if k != "request"}, "$"))
+    found = list(_walk(_answer(recorded), _answer(seen), "$", aliases))
     return [line for path, line in found if not allowed.allows(case, index, path)]
+
+
+def _answer(step: dict) -> dict:
+    return {key: value for key, value in step.items() if key != "request"}
 
 
 def _details(step: dict):
@@ -79,16 +103,19 @@ def _without_unknown_fields(step: dict) -> dict:
     return {**step, "body": {**step["body"], "exception_detail": [e for e in details if not _is_unknown(e)]}}
 
 
-def _walk(old, new, path):
+def _walk(old, new, path, aliases):
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(k for k in new if k not in old)]:
-            yield from _walk(old.get(key, MISSING), new.get(key, MISSING), f"{path}.{key}")
+            yield from _walk(old.get(key, MISSING), new.get(key, MISSING), f"{path}.{key}", aliases)
     elif isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
             yield path, f"{path}: {len(old)} items expected, {len(new)} seen: {_short(old)} != {_short(new)}"
             return
         for position, (left, right) in enumerate(zip(old, new, strict=True)):
-            yield from _walk(left, right, f"{path}[{position}]")
+            yield from _walk(left, right, f"{path}[{position}]", aliases)
+    elif isinstance(old, str) and isinstance(new, str):
+        if not aliases.same(old, new):
+            yield path, f"{path}: {_short(old)} expected, {_short(new)} seen"
     elif type(old) is not type(new) or old != new:
         yield path, f"{path}: {_short(old)} expected, {_short(new)} seen"
 

@@ -89,7 +89,8 @@ class Normaliser:
         if isinstance(value, list):
             return [self._walk(item, now, None) for item in value]
         if isinstance(value, float) and key in DURATIONS:
-            return _coarse_duration(value)
+            # How late a run is that was due just now is nothing or very little.
+            return _coarse_duration(value or 1e-9) if key == "estimated_start_time_delta" else _coarse_duration(value)
         if key == "delay_seconds" and isinstance(value, int):
             return f"<about {round(value / 30) * 30} seconds>"
         if isinstance(value, str):
