@@ -35,11 +35,11 @@ def create_with_each_state(c):
     for kind in ("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "CRASHED", "PAUSED", "CANCELLING"):
         run = c.post("/flow_runs/", {"flow_id": parent["id"], "name": "run", "state": {"type": kind}})
         c.get(f"/flow_runs/{run['id']}")
-    for state in ({"type": "RUNNING", "data": "text"}, {"type": "RUNNING", "data": 5}, {"type": "FAILED", "message": "m" * 300}):
+    for state in ({"type": "COMPLETED", "name": "Cached", "message": "m", "data": {"type": "x", "value": [1]}}, {"type": "RUNNING", "data": "text"}, {"type": "RUNNING", "data": 5}, {"type": "FAILED", "message": "m" * 300}):
         c.post("/flow_runs/", {"flow_id": parent["id"], "name": "run", "state": state}, show=["state"])
     for state in (
         {"type": "SCHEDULED", "name": "Late"}, {"type": "SCHEDULED", "state_details": {"scheduled_time": "2020-01-01T00:00:00Z"}},
-        {"type": "COMPLETED", "name": "Cached", "message": "m", "data": {"type": "x", "value": [1]}}, {"type": "COMPLETED", "data": {"type": "unpersisted"}},
+        {"type": "COMPLETED", "data": {"type": "unpersisted"}},
         {"type": "COMPLETED", "data": None}, {"type": "PENDING", "name": None, "message": None},
         {"type": "PENDING", "name": ""}, {"type": "FAILED", "name": "TimedOut"},
         {"type": "SCHEDULED", "state_details": {"scheduled_time": "2035-01-01T00:00:00"}}, {"type": "SCHEDULED", "state_details": {"scheduled_time": "2035-01-01"}},
