@@ -1,0 +1,179 @@
+//! `server start`: serves until a signal asks to stop; in the background, returns when the server is ready.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use tidegate_server::Server;
+
+use super::state::ServerFile;
+use super::{database_override, status};
+use crate::commands::{Threads, runtime};
+use crate::connection;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::settings::database::Database;
+use crate::settings::{Override, Settings, server, table};
+use crate::shutdown;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Address to listen on
+    #[arg(long)]
+    host: Option<String>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+    /// Database: `sqlite:///path` or `postgresql://user@host/name`
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// How much to log: debug, info, warning, error
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Serve the API only: no scheduler, no lease expiry, no retention
+    #[arg(long)]
+    no_services: bool,
+    /// Do not create runs from schedules
+    #[arg(long)]
+    no_scheduler: bool,
+    #[arg(long, hide = true, conflicts_with = "no_scheduler")]
+    scheduler: bool,
+    /// Do not mark late runs
+    #[arg(long)]
+    no_late_runs: bool,
+    #[arg(long, hide = true, conflicts_with = "no_late_runs")]
+    late_runs: bool,
+    /// Do not serve the web UI
+    #[arg(long)]
+    no_ui: bool,
+    /// Serve the web UI
+    #[arg(long, conflicts_with = "no_ui")]
+    ui: bool,
+    /// Return when the server is ready and let it run
+    #[arg(short, long)]
+    background: bool,
+    /// Accepted for scripts made for the reference: idle connections are kept as long as clients keep them
+    #[arg(long, hide = true)]
+    keep_alive_timeout: Option<u64>,
+    /// Accepted for scripts made for the reference: nothing is ever reported anywhere
+    #[arg(long, hide = true)]
+    analytics_on: bool,
+    #[arg(long, hide = true)]
+    analytics_off: bool,
+    /// Accepted for scripts made for the reference: one process uses all cores
+    #[arg(long, hide = true)]
+    workers: Option<u16>,
+}
+
+impl Arguments {
+    pub fn overrides(&self) -> Vec<Override> {
+        let mut overrides: Vec<Override> = Vec::new();
+        overrides.extend(self.host.clone().map(|host| (&table::server::API_HOST, host)));
+        overrides.extend(self.port.map(|port| (&table::server::API_PORT, port.to_string())));
+        overrides.extend(database_override(self.database_url.as_ref()));
+        overrides.extend(self.log_level.clone().map(|level| (&table::server::LOGGING_LEVEL, level)));
+        for (off, on, setting) in [
+            (self.no_services, false, &table::server::SERVICES_ENABLED),
+            (self.no_scheduler, self.scheduler, &table::services::SCHEDULER_ENABLED),
+            (self.no_late_runs, self.late_runs, &table::services::LATE_RUNS_ENABLED),
+            (self.no_ui, self.ui, &table::accepted::nobody::UI_ENABLED),
+        ] {
+            if off || on {
+                overrides.push((setting, on.to_string()));
+            }
+        }
+        overrides
+    }
+}
+
+/// How long a server in the background may take until it answers; a large migration may need it.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+pub(super) fn run(arguments: &Arguments, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+    if arguments.background { in_background(settings, out) } else { here(settings, out) }
+}
+
+fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+    let database = Database::of_settings(settings)?;
+    let base_path = server::base_path(settings);
+    let of_settings = server::of_settings(settings)?;
+    let has_services = of_settings.services_enabled;
+    let runtime = runtime(Threads::All)?;
+    let file = ServerFile::of(settings);
+    let served = runtime.block_on(async {
+        let shutdown = shutdown::on_signals().context("cannot listen for signals")?;
+        let bound = Server::bind(of_settings).await?;
+        let address = bound.local_addr().context("cannot tell the server's address")?;
+        let api_url = connection::url_of(&address.ip().to_string(), u64::from(address.port()), &base_path);
+        file.write(api_url.clone())?;
+        banner(settings, &api_url, &database, has_services, out)?;
+        bound.serve(shutdown.soft, shutdown.hard).await
+    });
+    file.remove_own()?;
+    // A thread that hangs in a request must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+fn banner(settings: &Settings, api_url: &str, database: &Database, has_services: bool, out: &mut Out) -> std::io::Result<()> {
+    out.note(format!("Tidegate {} is listening.", env!("CARGO_PKG_VERSION")))?;
+    out.note(format!("  API       {api_url}"))?;
+    out.note(format!("  Database  {}", database.describe()))?;
+    out.note(format!("  Metrics   {}/metrics", api_url.strip_suffix("/api").unwrap_or(api_url)))?;
+    if !has_services {
+        out.note("  Services  off: schedules and leases are another server's work")?;
+    }
+    if settings.text(&table::client::API_URL).map(|url| url.trim_end_matches('/')) != Some(api_url) {
+        out.note(format!("\nTo use it from another shell: export PREFECT_API_URL={api_url}"))?;
+    }
+    Ok(())
+}
+
+/// Starts this program again, detached, and waits until its server answers.
+fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+    let file = ServerFile::of(settings);
+    if let Some(running) = file.read_running() {
+        let failure = Failure::new(format!("a server is running already: {} (process {})", running.api_url, running.pid));
+        return Err(failure.hint("`tidegate server stop` stops it").into());
+    }
+    file.remove()?;
+    let log_path = settings.home().join("server.log");
+    std::fs::create_dir_all(settings.home()).with_context(|| format!("cannot make `{}`", settings.home().display()))?;
+    let log = File::options().create(true).append(true).open(&log_path);
+    let log = log.with_context(|| format!("cannot write `{}`", log_path.display()))?;
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--background" && argument != "-b");
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // A group of its own: Ctrl-C in this terminal is not meant for it.
+        .process_group(0)
+        .spawn()
+        .context("cannot start the server")?;
+    let started = Instant::now();
+    while started.elapsed() < READY_WITHIN {
+        if let Some(ended) = child.try_wait()? {
+            return Err(Failure::new(format!("the server did not start ({ended})")).hint(last_words(&log_path)).into());
+        }
+        if let Some(running) = file.read_running().filter(|running| running.pid == child.id()) {
+            if status::answers(settings, &running.api_url)? {
+                out.note(format!("The server is running in the background: {} (process {}).", running.api_url, running.pid))?;
+                out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
+                return Ok(());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(Failure::new("the server does not answer").hint(last_words(&log_path)).into())
+}
+
+fn last_words(log: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+    let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n      ");
+    format!("the end of {}:\n      {said}", log.display())
+}
