@@ -11,10 +11,7 @@ use tidegate_core::json::Json;
 use uuid::Uuid;
 
 use crate::{
-    Error, ResourceEvent, Result, Row, Sql, Tx, Wake,
-    changes::Changes,
-    conditions::push_work_pool,
-    related, sql,
+    Error, ResourceEvent, Result, Row, Sql, Tx, Wake, changes::Changes, conditions::push_work_pool, related, sql,
     value::json,
 };
 
@@ -25,8 +22,7 @@ const KIND: &str = "prefect.work-pool";
 pub(crate) const TYPE: &str = "prefect.work-pool.type";
 
 /// The states whose runs hold a slot of their pool and queue, said so that the partial index is found.
-pub(crate) const HOLDING: &str =
-    "flow_run.state_type IN ('PENDING', 'RUNNING', 'CANCELLING', 'PAUSED') AND flow_run.state_type IN ('PENDING', 'RUNNING')";
+pub(crate) const HOLDING: &str = "flow_run.state_type IN ('PENDING', 'RUNNING', 'CANCELLING', 'PAUSED') AND flow_run.state_type IN ('PENDING', 'RUNNING')";
 
 const COLUMNS: &str = "work_pool.id, work_pool.created, work_pool.updated, work_pool.name, work_pool.description, \
     work_pool.type, work_pool.base_job_template, work_pool.is_paused, work_pool.concurrency_limit, work_pool.status, \

@@ -1,12 +1,12 @@
-//! Work queues in the store: rows, priorities, polls, and which due runs a pool hands out.
+//! Work queues in the store: rows, priorities and polls. Which due runs they hand out is `due_runs`.
 
 use std::collections::{BTreeSet, HashMap};
 
 use tidegate_api::{
     filters::WorkQueueFilter,
-    work_pools::{WorkQueue, WorkQueueCreate, WorkQueueStatus, WorkQueueUpdate},
+    work_pools::{WorkPoolCreate, WorkQueue, WorkQueueCreate, WorkQueueStatus, WorkQueueUpdate},
 };
-use tidegate_core::{json::Json, time::Timestamp};
+use tidegate_core::json::Json;
 use uuid::Uuid;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     changes::Changes,
     conditions::push_work_queue,
     related, sql,
-    work_pools::{HOLDING, TYPE, word},
+    work_pools::{AGENT, HOLDING, TYPE, word},
 };
 
 const COLUMNS: &str = "work_queue.id, work_queue.created, work_queue.updated, work_queue.name, work_queue.description, \
@@ -25,8 +25,6 @@ const COLUMNS: &str = "work_queue.id, work_queue.created, work_queue.updated, wo
 const POLL_SECONDS: f64 = 60.0;
 /// Polls are noted at most this often; they come every few seconds from every worker.
 const POLL_NOTE_SECONDS: f64 = 5.0;
-/// So many queues are asked for due runs with one statement.
-const QUEUES_AT_ONCE: usize = 16;
 
 fn queue(row: &mut Row<'_>) -> Result<WorkQueue> {
     Ok(WorkQueue {
@@ -47,6 +45,9 @@ fn queue(row: &mut Row<'_>) -> Result<WorkQueue> {
     })
 }
 
+/// The pool of queues that were made without one.
+const AGENT_POOL: &str = "default-agent-pool";
+
 /// The order of a list of queues.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum QueueOrder {
@@ -54,22 +55,13 @@ pub enum QueueOrder {
     Name,
 }
 
-/// Which due runs are asked for.
-#[derive(Clone, Debug)]
-pub struct DueRuns<'a> {
-    pub pool: Uuid,
-    /// All queues of the pool when not given.
-    pub queues: Option<&'a [Uuid]>,
-    pub before: Option<Timestamp>,
-    pub after: Option<Timestamp>,
-    pub limit: i64,
-}
-
 impl Tx {
     fn select_work_queues(&self) -> Sql {
         let mut sql = Sql::new("SELECT ");
         sql.push(COLUMNS);
-        sql.push(" FROM work_queue JOIN work_pool AS pool ON pool.id = work_queue.work_pool_id WHERE pool.workspace_id = ");
+        sql.push(
+            " FROM work_queue JOIN work_pool AS pool ON pool.id = work_queue.work_pool_id WHERE pool.workspace_id = ",
+        );
         sql.bind(self.workspace());
         sql
     }
@@ -344,59 +336,57 @@ impl Tx {
         self.record_deployment_polls(queues).await
     }
 
-    /// The runs that a pool may hand out now, best first: by priority of their queues, then by time. Pauses and limits
-    /// of the pool and of each queue are respected. Answers pairs of queue and run.
-    pub async fn list_due_flow_runs(&mut self, due: DueRuns<'_>) -> Result<Vec<(Uuid, Uuid)>> {
-        let sql = sql!("SELECT is_paused, concurrency_limit FROM work_pool WHERE id = $1", due.pool);
-        let pool = self.optional(&sql, |row| Ok((row.next::<bool>()?, row.next::<Option<i64>>()?))).await?;
-        let Some((false, pool_limit)) = pool else { return Ok(Vec::new()) };
-        let mut sql = sql!(
-            "SELECT id, is_paused, concurrency_limit FROM work_queue WHERE work_pool_id = $1 ORDER BY priority, id",
-            due.pool
-        );
-        let queues: Vec<(Uuid, bool, Option<i64>)> =
-            self.all(&sql, |row| Ok((row.next()?, row.next()?, row.next()?))).await?;
-        let counted: Vec<Uuid> =
-            queues.iter().filter(|queue| pool_limit.is_some() || queue.2.is_some()).map(|queue| queue.0).collect();
-        let taken = self.count_queue_slots(&counted).await?;
-        let pool_free = pool_limit.map_or(i64::MAX, |limit| limit - taken.values().sum::<i64>());
-        let mut wanted = due.limit.min(pool_free);
-        let asked: Vec<(Uuid, i64)> = queues
-            .into_iter()
-            .filter(|(id, paused, _)| !paused && due.queues.is_none_or(|asked| asked.contains(id)))
-            .map(|(id, _, limit)| (id, limit.map_or(i64::MAX, |limit| limit - taken.get(&id).copied().unwrap_or(0))))
-            .filter(|(_, free)| *free > 0)
-            .collect();
-        let mut found = Vec::new();
-        for queues in asked.chunks(QUEUES_AT_ONCE) {
-            if wanted <= 0 {
-                break;
-            }
-            sql = Sql::new("SELECT queue, id FROM (");
-            for (rank, (queue, free)) in queues.iter().enumerate() {
-                sql.push(if rank > 0 { " UNION ALL " } else { "" });
-                push_due(&mut sql, *queue, rank, due.before, due.after, wanted.min(*free));
-            }
-            sql.push(") AS due ORDER BY rank, at, id LIMIT ").bind(wanted);
-            let runs: Vec<(Uuid, Uuid)> = self.all(&sql, |row| Ok((row.next()?, row.next()?))).await?;
-            wanted -= runs.len() as i64;
-            found.extend(runs);
+    /// The pool of queues that belong to none, made when it is first needed.
+    pub async fn ensure_agent_pool(&mut self) -> Result<Uuid> {
+        if let Some(id) = self.read_work_pool_id(AGENT_POOL).await? {
+            return Ok(id);
         }
-        Ok(found)
+        let create = WorkPoolCreate {
+            name: AGENT_POOL.into(),
+            description: None,
+            kind: AGENT.into(),
+            base_job_template: Json::empty_object(),
+            is_paused: false,
+            concurrency_limit: None,
+            storage_configuration: None,
+        };
+        let pool = self.create_work_pool(&create).await?;
+        Ok(pool.ok_or_else(|| Error::Conflict("the agents' pool was made while it was looked for".into()))?.id)
     }
-}
 
-/// The first due runs of one queue. A run that waits for a retry in its own process is nobody else's.
-fn push_due(sql: &mut Sql, queue: Uuid, rank: usize, before: Option<Timestamp>, after: Option<Timestamp>, limit: i64) {
-    sql.push("SELECT * FROM (SELECT work_queue_id AS queue, id, next_scheduled_start_time AS at, ");
-    sql.push(&rank.to_string()).push(" AS rank FROM flow_run WHERE state_type = 'SCHEDULED' AND work_queue_id = ");
-    sql.bind(queue);
-    sql.push(" AND coalesce(empirical_policy ->> 'retry_type', '') <> 'in_process'");
-    if let Some(before) = before {
-        sql.push(" AND next_scheduled_start_time <= ").bind(before);
+    /// The queue of this name in the agents' pool, else in any pool while there is no such pool.
+    pub async fn read_agent_queue(&mut self, name: &str) -> Result<Option<WorkQueue>> {
+        let pool = self.read_work_pool_id(AGENT_POOL).await?;
+        let mut sql = self.select_work_queues();
+        sql.push(" AND work_queue.name = ").bind(name);
+        if let Some(pool) = pool {
+            sql.push(" AND work_queue.work_pool_id = ").bind(pool);
+        }
+        sql.push(" LIMIT 1");
+        self.optional(&sql, queue).await
     }
-    if let Some(after) = after {
-        sql.push(" AND next_scheduled_start_time >= ").bind(after);
+
+    /// The queue of this name for what names a queue and no pool; made in the agents' pool when there is none.
+    pub async fn ensure_agent_queue(&mut self, name: &str) -> Result<WorkQueue> {
+        if let Some(queue) = self.read_agent_queue(name).await? {
+            return Ok(queue);
+        }
+        let pool = self.ensure_agent_pool().await?;
+        let create = WorkQueueCreate {
+            name: name.to_owned(),
+            description: None,
+            is_paused: false,
+            concurrency_limit: None,
+            priority: Some(1),
+            filter: None,
+        };
+        match self.create_work_queue(pool, &create).await? {
+            Some(queue) => Ok(queue),
+            // The pool's own default queue was made with it.
+            None => {
+                let queue = self.read_agent_queue(name).await?;
+                queue.ok_or_else(|| Error::Conflict("the queue was deleted while it was looked for".into()))
+            }
+        }
     }
-    sql.push(" ORDER BY next_scheduled_start_time, id LIMIT ").bind(limit).push(") AS of_queue");
 }

@@ -123,7 +123,8 @@ impl Tx {
     }
 
     async fn mark_silent_workers(&mut self, patience: Patience) -> Result<u64> {
-        let sql = sql!("SELECT id, last_heartbeat_time, heartbeat_interval_seconds FROM worker WHERE status = 'ONLINE'");
+        let sql =
+            sql!("SELECT id, last_heartbeat_time, heartbeat_interval_seconds FROM worker WHERE status = 'ONLINE'");
         let online: Vec<(Uuid, Option<Timestamp>, Option<i64>)> =
             self.all(&sql, |row| Ok((row.next()?, row.next()?, row.next()?))).await?;
         let now = self.now();
