@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) logs: Vec<Value>,
     pub(crate) heartbeats: usize,
     pub(crate) renewals: usize,
+    /// How many runs the newest claim asked for.
+    pub(crate) last_claim: Option<u64>,
     /// Runs that the next renewals call lost.
     pub(crate) lost: HashSet<Uuid>,
     /// Requests are answered with 503 while this is set.
@@ -298,6 +300,7 @@ async fn read_logs(State(api): State<Api>, Json(body): Json<Value>) -> Answer {
 
 async fn claim(State(api): State<Api>, Json(body): Json<Value>) -> Answer {
     let wait = Duration::from_secs_f64(body["wait_seconds"].as_f64().unwrap());
+    api.change(|world| world.last_claim = body["limit"].as_u64());
     let answer = async {
         loop {
             let changed = api.changed.notified();

@@ -167,9 +167,11 @@ async fn a_draining_worker_takes_nothing_new_and_lets_its_runs_end() {
     let id = api.add(&format!("while [ ! -e {} ]; do sleep 0.01; done; exit 5", go.display()));
     api.until("it runs", |world| world.runs[&id].infrastructure_pid.is_some()).await;
     worker.shutdown.cancel();
-    let late = api.add("exit 0");
     let (beats, renewals) = api.signs_of_life();
     api.until("it goes on living", |world| world.heartbeats > beats + 2 && world.renewals > renewals + 1).await;
+    // By now the worker listens for cancellations only: it said so in a claim for no runs.
+    api.until("it claims nothing", |world| world.last_claim == Some(0)).await;
+    let late = api.add("exit 0");
     fs::write(go, "").unwrap();
     let outcome = worker.stop().await;
     assert_eq!(outcome.taken, 1);
