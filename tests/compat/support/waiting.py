@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], deadline: float = 20.0, *, every: float = 0.05, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], deadline: float = 45.0, *, every: float = 0.05, what: str = "") -> T:
     """Calls `condition` until it gives something true, and returns that.
 
     An assertion inside the condition counts as "not yet"; the last one is shown when time is up.
