@@ -66,6 +66,11 @@ pub fn operation(method: &str, path_template: &str) -> Option<&'static Operation
     by_path.iter().map(|index| &CONTRACT.operations[*index]).find(|operation| &*operation.method == method)
 }
 
+/// Reads a text as JSON; the error is the sentence of Python's decoder.
+pub fn parse_text(text: &str) -> Result<Value, String> {
+    json::parse_text(text)
+}
+
 impl Operation {
     pub fn id(&self) -> &str {
         &self.id

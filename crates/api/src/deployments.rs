@@ -199,8 +199,14 @@ pub struct DeploymentFlowRunCreate {
     pub parent_task_run_id: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_queue_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Left out, there are none; null stays null.
+    #[serde(default = "no_variables")]
     pub job_variables: Option<Json>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a default of an optional field")]
+fn no_variables() -> Option<Json> {
+    Some(Json::empty_object())
 }
 
 /// A schedule of a deployment.
@@ -304,10 +310,27 @@ pub struct GlobalConcurrencyLimit {
     #[serde(default)]
     pub slot_decay_per_second: f64,
 }
+
 /// Where a version came from; accepted from newer clients.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VersionInfo {
     #[serde(rename = "type")]
     pub kind: String,
     pub version: String,
+}
+
+/// What became of each run of a bulk creation, in the order asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowRunBulkCreateResponse {
+    pub results: Vec<FlowRunCreateResult>,
+}
+
+/// One of them: `CREATED` or `FAILED`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowRunCreateResult {
+    #[serde(default)]
+    pub flow_run_id: Option<Uuid>,
+    pub status: String,
+    #[serde(default)]
+    pub error: Option<String>,
 }

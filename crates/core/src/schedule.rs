@@ -128,6 +128,22 @@ impl Schedule {
         }
     }
 
+    /// What the schedule is called where it has no name of its own.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Interval(_) => "IntervalSchedule",
+            Self::Cron(_) => "CronSchedule",
+            Self::RRule(_) => "RRuleSchedule",
+        }
+    }
+
+    /// A date on the clock of the schedule's zone, as the keys of its runs spell it: `2035-05-31 20:00:00-04:00`.
+    pub fn shown(&self, date: Timestamp) -> String {
+        let local = date.datetime().with_timezone(&zone(self.timezone()).unwrap_or(Tz::UTC));
+        let digits = if date.datetime().timestamp_subsec_micros() == 0 { "" } else { "%.6f" };
+        local.format(&format!("%Y-%m-%d %H:%M:%S{digits}%:z")).to_string()
+    }
+
     /// The dates from `start` on, in order and without repetition: `count` of them, or, without a count, all up to `end`
     /// (at most [`MAX_ITERATIONS`]), or one.
     pub fn dates(&self, start: Timestamp, end: Option<Timestamp>, count: Option<usize>) -> Result<Vec<Timestamp>, Error> {

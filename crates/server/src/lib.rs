@@ -3,9 +3,11 @@
 pub mod app;
 pub mod error;
 pub mod extract;
+pub mod job_template;
 mod metrics;
 pub mod middleware;
 pub mod orchestration;
+pub mod parameters;
 pub mod router;
 pub mod routes;
 pub mod services;
@@ -24,6 +26,7 @@ use tower::Layer;
 
 use services::{
     Board, cancellation::CancellationCleanup, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
+    scheduler::Scheduler,
 };
 
 pub use app::App;
@@ -108,4 +111,5 @@ fn start_services(tasks: &TaskTracker, app: &App) {
     services::spawn(tasks, app, settings.late_runs, LateRuns);
     services::spawn(tasks, app, settings.leases, Leases);
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
+    services::spawn(tasks, app, settings.scheduler, Scheduler);
 }

@@ -1,5 +1,5 @@
 //! Parameters of runs: what clients leave for the server to fill in (`__prefect_kind`), and whether values fit a schema.
-//! Works on values alone; reading variables and answering requests is the caller's.
+//! Answers sentences; which status they get is the caller's.
 
 pub mod python;
 pub mod schema;
@@ -9,6 +9,7 @@ use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use serde_json::{Map, Value, json};
 use tidegate_api::contract;
+use tidegate_store::Tx;
 
 use schema::{Broken, Violation};
 
@@ -22,14 +23,24 @@ static METASCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// What values are filled in from.
 pub type Variables = HashMap<String, Value>;
 
-/// Whether a text of parameters holds anything to fill in, and whether that may need variables.
-pub fn needs_variables(parameters: &str) -> bool {
-    parameters.contains(KIND) && parameters.contains("workspace_variable")
+/// Fills in every marked value, reading variables only where one is asked for. The inner error is a sentence for the user.
+pub async fn hydrate(tx: &mut Tx, parameters: Map<String, Value>) -> Result<Result<Map<String, Value>, String>, tidegate_store::Error> {
+    let parameters = Value::Object(parameters);
+    let text = parameters.to_string();
+    let mut variables = Variables::new();
+    if text.contains(KIND) && text.contains("workspace_variable") {
+        variables.extend(tx.list_variable_values().await?.into_iter().map(|(name, value)| (name, value.value())));
+    }
+    Ok(fill(parameters, &variables))
 }
 
-/// Fills in every marked value. The error is a sentence for the user.
-pub fn hydrate(parameters: Value, variables: &Variables) -> Result<Value, String> {
-    Ok(hydrated(parameters, variables)?.unwrap_or_else(|| json!({})))
+/// Fills in every marked value from variables at hand.
+pub fn fill(parameters: Value, variables: &Variables) -> Result<Map<String, Value>, String> {
+    match hydrated(parameters, variables)? {
+        Some(Value::Object(object)) => Ok(object),
+        None => Ok(Map::new()),
+        Some(other) => Err(format!("Parameters must be an object, not {}", python::repr(&other))),
+    }
 }
 
 /// `None` where the value is to be left out.
@@ -118,6 +129,17 @@ pub fn check(values: &Value, schema: &Value, strictness: Strictness) -> Result<(
     check_as_is(values, &mended(schema, strictness.allow_null_with_default), strictness.ignore_required)
 }
 
+/// Holds complete values against a schema; the error is a sentence for the user.
+pub fn validate(schema: &Value, values: &Value) -> Result<(), String> {
+    check(values, schema, Strictness::default()).map_err(|unfit| match unfit {
+        Unfit::Mismatch(text) => text,
+        Unfit::Circular => CIRCULAR.to_owned(),
+    })
+}
+
+/// What is said of a schema that goes in circles.
+pub const CIRCULAR: &str = "Invalid schema: Unable to validate schema with circular references.";
+
 /// Holds values against a schema as it is written.
 pub fn check_as_is(values: &Value, schema: &Value, ignore_required: bool) -> Result<(), Unfit> {
     let schema = if ignore_required { Cow::Owned(without_required(schema)) } else { Cow::Borrowed(schema) };
@@ -140,7 +162,7 @@ pub fn check_schema(schema: &Value) -> Result<(), String> {
     schema::best(violations).map_or(Ok(()), |best| Err(best.message))
 }
 
-fn without_required(schema: &Value) -> Value {
+pub fn without_required(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => Value::Object(
             object
@@ -207,11 +229,7 @@ fn mend_properties(schema: &mut Value, allow_null_with_default: bool) {
     }
 }
 
-/// One object over another; what is no object counts as an empty one.
-pub fn merged(under: Value, over: Value) -> Value {
-    let mut object = if let Value::Object(object) = under { object } else { Map::new() };
-    if let Value::Object(over) = over {
-        object.extend(over);
-    }
-    Value::Object(object)
+/// The object in a value; what is no object counts as an empty one.
+pub fn object(value: Value) -> Map<String, Value> {
+    if let Value::Object(object) = value { object } else { Map::new() }
 }

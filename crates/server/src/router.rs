@@ -106,10 +106,13 @@ fn all() -> Routes {
     let nouns: &[fn(Routes) -> Routes] = &[
         routes::claims::routes,
         routes::concurrency_limits::routes,
+        routes::deployments::routes,
         routes::flow_runs::routes,
         routes::flows::routes,
         routes::root::routes,
         routes::task_runs::routes,
+        routes::work_pools::routes,
+        routes::work_queues::routes,
     ];
     nouns.iter().fold(Routes::new(), |routes, add| add(routes))
 }

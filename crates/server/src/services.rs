@@ -5,6 +5,7 @@ pub mod cancellation;
 pub mod late_runs;
 pub mod leases;
 pub mod pauses;
+pub mod scheduler;
 
 use std::{
     collections::BTreeMap,

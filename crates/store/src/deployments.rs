@@ -6,7 +6,6 @@ use tidegate_api::{
     deployments::{ConcurrencyOptions, Deployment, DeploymentSort, DeploymentStatus},
     events::Event,
     filters::{DeploymentFilter, RunFilters},
-    flow_runs::{CreatedBy, UpdatedBy},
 };
 use tidegate_core::json::Json;
 use uuid::Uuid;
@@ -96,7 +95,6 @@ pub struct DeploymentChanges {
     pub pull_steps: Patch<Vec<Json>>,
     pub storage_document_id: Patch<Uuid>,
     pub infrastructure_document_id: Patch<Uuid>,
-    pub updated_by: Patch<UpdatedBy>,
 }
 
 fn assign<T>(sql: &mut Sql, column: &str, patch: Patch<T>, value: impl FnOnce(T) -> Value) {
@@ -125,7 +123,6 @@ impl DeploymentChanges {
         assign(sql, "pull_steps", self.pull_steps, |steps| json(&steps));
         assign(sql, "storage_document_id", self.storage_document_id, Value::from);
         assign(sql, "infrastructure_document_id", self.infrastructure_document_id, Value::from);
-        assign(sql, "updated_by", self.updated_by, |by| json(&by));
     }
 }
 
@@ -203,12 +200,7 @@ impl Tx {
     }
 
     /// Inserts an empty deployment unless the flow has one of this name. Answers its id and what there was before.
-    pub async fn ensure_deployment(
-        &mut self,
-        flow_id: Uuid,
-        name: &str,
-        created_by: Option<&CreatedBy>,
-    ) -> Result<(Uuid, Option<Deployment>)> {
+    pub async fn ensure_deployment(&mut self, flow_id: Uuid, name: &str) -> Result<(Uuid, Option<Deployment>)> {
         if let Some(existing) = self.read_deployment_of_flow(flow_id, name).await? {
             return Ok((existing.id, Some(existing)));
         }
@@ -216,8 +208,8 @@ impl Tx {
         let inserted = self
             .execute(&sql!(
                 "INSERT INTO deployment (id, workspace_id, created, updated, name, flow_id, paused, job_variables, parameters, \
-                 parameter_openapi_schema, enforce_parameter_schema, tags, labels, pull_steps, created_by, status) \
-                 VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $7, $7, $8, $9, $7, $9, $10, 'NOT_READY') \
+                 parameter_openapi_schema, enforce_parameter_schema, tags, labels, pull_steps, status) \
+                 VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $7, $7, $8, $9, $7, $9, 'NOT_READY') \
                  ON CONFLICT (flow_id, name) DO NOTHING",
                 id,
                 self.workspace(),
@@ -228,7 +220,6 @@ impl Tx {
                 Json::empty_object(),
                 true,
                 json_list(&[]),
-                created_by.map_or(Value::Null, json),
             ))
             .await?;
         if inserted == 0 {
@@ -396,6 +387,12 @@ impl Tx {
         sql.push(" AND (status <> 'READY' OR last_polled IS NULL OR last_polled < ");
         sql.bind(self.now().plus_seconds(-POLL_NOTE_SECONDS)).push(") ORDER BY id");
         self.all(&sql, |row| Ok((row.next()?, row.next::<String>()? == "READY"))).await
+    }
+
+    /// All variables by name, for what parameters are filled in from.
+    pub async fn list_variable_values(&mut self) -> Result<Vec<(String, Json)>> {
+        let sql = sql!("SELECT name, value FROM variable WHERE workspace_id = $1", self.workspace());
+        self.all(&sql, |row| Ok((row.next()?, row.next()?))).await
     }
 
     /// Whether a block document exists; deployments name some that must.

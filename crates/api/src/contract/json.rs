@@ -28,6 +28,21 @@ pub(super) fn parse(body: &[u8]) -> Result<Value, Vec<FieldError>> {
     serde_json::from_slice(body).map_err(|error| vec![locate(body, &error)])
 }
 
+/// A JSON text inside of a value.
+pub(super) fn parse_text(text: &str) -> Result<Value, String> {
+    if too_deep(text.as_bytes()).is_some() {
+        return Err(format!("Nested more than {MAX_DEPTH} levels deep"));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let text: Vec<char> = text.chars().collect();
+        let Err(fault) = (Scanner { text: &text }).document() else { return error.to_string() };
+        let before = &text[..fault.at.min(text.len())];
+        let line = before.iter().filter(|c| **c == '\n').count() + 1;
+        let column = before.iter().rev().take_while(|c| **c != '\n').count() + 1;
+        format!("{}: line {line} column {column} (char {})", fault.message, fault.at)
+    })
+}
+
 /// The byte at which the nesting passes the limit, not looking into strings.
 fn too_deep(body: &[u8]) -> Option<usize> {
     let mut depth = 0usize;
