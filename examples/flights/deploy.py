@@ -57,7 +57,9 @@ def deploy(pool: str, output: Path) -> None:
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--pool", default="local", help="a work pool of type process (default: local)")
-    arguments.add_argument("--output", type=Path, default=Path("flights-output"), help="folder for the database and stored results")
+    arguments.add_argument(
+        "--output", type=Path, default=Path("flights-output"), help="folder for the database and stored results"
+    )
     given = arguments.parse_args()
     prepare()
     deploy(given.pool, given.output.resolve())

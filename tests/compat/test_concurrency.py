@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 from prefect import flow, get_client, task
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-from prefect.concurrency._asyncio import ConcurrencySlotAcquisitionError
+from prefect.concurrency._asyncio import AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency, rate_limit
 from prefect.states import Completed, Pending, Running
 from support.waiting import wait_until
@@ -99,7 +100,7 @@ def test_full_limit_times_out(api, limit):
     name = limit(1)
 
     with concurrency(name):
-        with pytest.raises(TimeoutError), concurrency(name, timeout_seconds=0.5):
+        with pytest.raises(AcquireConcurrencySlotTimeoutError), concurrency(name, timeout_seconds=0.5):
             raise AssertionError("two holders of one slot")
         assert api.limit(name)["active_slots"] == 1
 
@@ -144,7 +145,7 @@ def test_rate_limit_spreads_calls_over_time(api, limit):
 def test_rate_limit_needs_a_decay(limit):
     name = limit(1)
 
-    with pytest.raises(Exception, match="422|decay"):
+    with pytest.raises(Exception, match=r"422|decay"):
         rate_limit(name)
 
 
@@ -164,7 +165,7 @@ def test_tag_limit_keeps_tasks_apart(api, unique):
     state = together(return_state=True)
 
     runs = sorted(api.task_runs(run_id(state), count=3), key=lambda run: run["start_time"])
-    for earlier, later in zip(runs, runs[1:], strict=False):
+    for earlier, later in pairwise(runs):
         assert earlier["end_time"] <= later["start_time"]
     assert all_free(api, f"tag:{tag}")
     stored = api.get(f"/concurrency_limits/tag/{tag}")

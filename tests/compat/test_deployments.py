@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from prefect import flow, get_client
@@ -10,6 +11,7 @@ from prefect.deployments import run_deployment
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.schedules import Cron, Interval, RRule
 from prefect.states import Scheduled
+from support.api import instant
 from support.running import execute, in_background
 from support.waiting import wait_until
 
@@ -130,7 +132,7 @@ def test_run_deployment_at_a_later_time_is_scheduled_for_it(api, unique):
     run = run_deployment(name, scheduled_time=later, timeout=0)
 
     stored = api.flow_run(run.id)
-    assert datetime.fromisoformat(stored["next_scheduled_start_time"]) == later
+    assert instant(stored["next_scheduled_start_time"]) == later
     assert stored["state_name"] == "Scheduled"
 
 
@@ -143,7 +145,7 @@ def test_run_that_nobody_starts_becomes_late(api, unique):
 
     late = api.wait_for_flow_run(run.id, "Late")
     assert late["state_type"] == "SCHEDULED"
-    assert datetime.fromisoformat(late["state"]["state_details"]["scheduled_time"]) == past
+    assert instant(late["state"]["state_details"]["scheduled_time"]) == past
 
 
 def test_schedules_of_every_kind_are_stored(api, unique):
@@ -170,10 +172,10 @@ def test_scheduler_makes_runs_at_the_right_times(api, unique):
 
     runs = wait_until(lambda: auto_scheduled(api, id), 30)
 
-    times = [datetime.fromisoformat(run["expected_start_time"]) for run in runs]
+    times = [instant(run["expected_start_time"]) for run in runs]
     assert len(runs) >= 3
     assert {(time.minute, time.second) for time in times} == {(7, 0)}
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(hours=1)}
     assert runs[0]["parameters"]["name"] == "schedule"
     assert runs[0]["auto_scheduled"] is True
     assert runs[0]["created_by"]["type"] == "SCHEDULE"

@@ -131,7 +131,8 @@ def test_new_subscriber_is_told_what_it_missed(api, unique):
 
 def test_event_sent_twice_is_kept_once(api, unique):
     resource = unique("compat.twice")
-    event = Event(event="compat.repeated", resource=Resource({"prefect.resource.id": resource}), occurred=datetime.now(timezone.utc))
+    about = Resource({"prefect.resource.id": resource})
+    event = Event(event="compat.repeated", resource=about, occurred=datetime.now(timezone.utc))
     after = event.model_copy(update={"event": "compat.after", "id": uuid.uuid4()})
 
     async def send():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import TimeoutError
 
 from prefect import flow, get_run_logger, task
 from prefect.client.schemas.filters import LogFilter
@@ -116,11 +117,10 @@ def test_many_lines_arrive_complete(api):
     assert wait_until(numbered) == [f"line {number:03d}" for number in range(500)]
 
 
-def test_own_loggers_are_captured_by_the_run(api):
+def test_line_can_be_kept_from_the_server(api):
     @flow
     def logs():
-        logging.getLogger("prefect.flow_runs.compat").warning("from a library", extra={"flow_run_id": None})
-        get_run_logger().info("%s and more", "formatted", extra={"send_to_api": True})
+        get_run_logger().info("%s and more", "formatted")
         get_run_logger().info("private", extra={"send_to_api": False})
 
     state = logs(return_state=True)

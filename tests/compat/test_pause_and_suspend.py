@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prefect import flow, get_client, pause_flow_run, resume_flow_run, suspend_flow_run
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput, receive_input, send_input
@@ -23,6 +25,10 @@ def named_run(api, name, state):
         return runs[0]
 
     return wait_until(found, what=f"run {name} in {state}")
+
+
+def was_resumed(api, id):
+    return api.flow_run(id)["state_type"] != "PAUSED"
 
 
 def deployed_run(flow, name):
@@ -83,7 +89,7 @@ def test_two_pauses_of_one_run_have_keys_of_their_own(api, unique):
     for _ in range(2):
         run = named_run(api, name, "Paused")
         resume_flow_run(run["id"])
-        wait_until(lambda: api.flow_run(run["id"])["state_type"] != "PAUSED" or running.done())
+        wait_until(partial(was_resumed, api, run["id"]))
     assert running.result(20) == "done"
 
     keys = [one["state_details"]["pause_key"] for one in api.flow_run_states(run["id"]) if one["type"] == "PAUSED"]

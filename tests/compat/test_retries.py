@@ -108,7 +108,13 @@ def test_flow_retry_is_decided_by_the_server(api):
     assert run["run_count"] == 3
     assert run["empirical_policy"]["retries"] == 2
     assert api.flow_run_history(run["id"]) == [
-        "Pending", "Running", "AwaitingRetry", "Running", "AwaitingRetry", "Running", "Completed",
+        "Pending",
+        "Running",
+        "AwaitingRetry",
+        "Running",
+        "AwaitingRetry",
+        "Running",
+        "Completed",
     ]
 
 

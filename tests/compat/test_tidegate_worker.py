@@ -7,12 +7,12 @@ import os
 import signal
 import time
 import uuid
-from datetime import datetime
 
 import pytest
 from prefect import get_client, resume_flow_run
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
+from support.api import instant
 from support.pools import deploy, wait_for_worker
 from support.processes import PROJECTS, SDK_BIN, tidegate
 from support.waiting import wait_until
@@ -61,7 +61,7 @@ def test_due_run_is_claimed_without_waiting_for_a_poll(api, pool, unique):
 
     api.wait_for_flow_run(run)
     scheduled, claimed = api.flow_run_states(run)[:2]
-    waited = datetime.fromisoformat(claimed["timestamp"]) - datetime.fromisoformat(scheduled["timestamp"])
+    waited = instant(claimed["timestamp"]) - instant(scheduled["timestamp"])
     assert claimed["type"] == "PENDING"
     # The upstream worker would be asked to poll every second at most; ours is told.
     assert waited.total_seconds() < 0.8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,11 @@ from .waiting import wait_until
 Id = UUID | str
 Json = dict[str, Any]
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+def instant(text: str) -> datetime:
+    """A time as the server writes it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 class Api:

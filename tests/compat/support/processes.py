@@ -18,7 +18,11 @@ PROJECTS = Path(__file__).resolve().parents[1] / "projects"
 
 def environment(**extra: str) -> dict[str, str]:
     """The scenarios' environment with the SDK's interpreter first on PATH, as an activated environment has it."""
-    activated = {"VIRTUAL_ENV": str(SDK_BIN.parent), "PATH": f"{SDK_BIN}{os.pathsep}{os.environ['PATH']}", "PYTHONUNBUFFERED": "1"}
+    activated = {
+        "VIRTUAL_ENV": str(SDK_BIN.parent),
+        "PATH": f"{SDK_BIN}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONUNBUFFERED": "1",
+    }
     return {**os.environ, **activated, **extra}
 
 
@@ -33,9 +37,7 @@ def tidegate(*arguments: str, check: bool = True, **extra: str) -> subprocess.Co
 
 
 def run(command: Sequence[str], *, check: bool, **extra: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        command, env=environment(**extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run(command, env=environment(**extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert not check or done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -47,7 +49,12 @@ class Child:
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                command, env=environment(**extra), cwd=log.parent, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                command,
+                env=environment(**extra),
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
                 start_new_session=True,
             )
 

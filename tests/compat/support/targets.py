@@ -76,7 +76,9 @@ class Server:
 def start(target: str, home: Path) -> Server:
     """Starts `target` on a free loopback port with everything it writes under `home`; returns once it is healthy."""
     (port,) = ports()
-    environment = clean_environment() | SERVER_SETTINGS | {"HOME": str(home), "PREFECT_HOME": str(home), "TIDEGATE_HOME": str(home)}
+    environment = (
+        clean_environment() | SERVER_SETTINGS | {"HOME": str(home), "PREFECT_HOME": str(home), "TIDEGATE_HOME": str(home)}
+    )
     database = None
     if target == "reference":
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/reference.db"
