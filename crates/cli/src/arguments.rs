@@ -12,7 +12,7 @@ use crate::settings::{Override, table};
 
 /// Workflow orchestration: server, workers and command line in one program.
 #[derive(Parser)]
-#[command(name = "tidegate", disable_version_flag = true, max_term_width = 100, subcommand_required = true)]
+#[command(name = "tidegate", version, disable_version_flag = true, max_term_width = 100, subcommand_required = true)]
 #[command(arg_required_else_help = true)]
 pub struct Arguments {
     /// Use this profile instead of the active one
@@ -131,4 +131,16 @@ pub enum Command {
 /// What the version flag prints.
 pub fn version_line() -> String {
     format!("tidegate {}", env!("CARGO_PKG_VERSION"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_grammar_has_no_contradictions() {
+        Arguments::command().debug_assert();
+    }
 }

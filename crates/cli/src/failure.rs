@@ -49,6 +49,12 @@ pub fn describe(error: &anyhow::Error) -> String {
     let mut text = String::from("error: ");
     let mut last = String::new();
     for (index, cause) in error.chain().enumerate() {
+        if let Some(tidegate_client::Error::Unreachable { url, .. }) = cause.downcast_ref() {
+            // What lies between this and its root tells of layers of the HTTP library.
+            let root = error.root_cause();
+            text.push_str(&format!("cannot reach the API at {url}: {root}"));
+            break;
+        }
         let said = cause.to_string();
         // Some errors repeat their cause in their own words.
         if index > 0 && (said.is_empty() || last.contains(&said)) {

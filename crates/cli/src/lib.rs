@@ -33,7 +33,7 @@ pub fn main() -> ExitCode {
     if let Some(arguments) = run_process_arguments() {
         return tidegate_worker::process::supervisor::main(arguments);
     }
-    let parsed = Arguments::command().version(env!("CARGO_PKG_VERSION")).try_get_matches();
+    let parsed = Arguments::command().try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),

@@ -93,7 +93,7 @@ impl Out {
         for item in items {
             table.add_row(row(item, self));
         }
-        self.print(&table)
+        self.print(&mut table)
     }
 
     /// One item as JSON, or as names and values below each other; absent values are left out.
@@ -107,7 +107,7 @@ impl Out {
                 table.add_row([Cell::new(name).add_attribute(Attribute::Bold), Cell::new(value)]);
             }
         }
-        self.print(&table)
+        self.print(&mut table)
     }
 
     fn table(&self) -> Table {
@@ -124,7 +124,10 @@ impl Out {
         table
     }
 
-    fn print(&mut self, table: &Table) -> io::Result<()> {
+    fn print(&mut self, table: &mut Table) -> io::Result<()> {
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         for line in table.to_string().lines() {
             writeln!(self.stdout, "{}", line.trim_end())?;
         }

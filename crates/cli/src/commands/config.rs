@@ -126,15 +126,27 @@ fn require(name: &str) -> Result<&'static Setting, Failure> {
     })
 }
 
-/// The key that shares the most words with what was typed.
-fn similar(name: &str) -> Option<&'static str> {
-    let lower = name.to_lowercase();
-    let words: Vec<&str> = lower.split(['_', '.']).filter(|word| !matches!(*word, "tidegate" | "prefect" | "")).collect();
-    let shared = |setting: &Setting| {
-        let own: Vec<&str> = setting.key.split(['_', '.']).collect();
-        words.iter().filter(|word| own.contains(word)).count() * 10 / (own.len() + words.len())
-    };
-    table::all().max_by_key(|setting| shared(setting)).filter(|setting| shared(setting) > 2).map(|setting| setting.key)
+/// The name that is fewest typing errors away, in the spelling that was used.
+fn similar(name: &str) -> Option<String> {
+    let typed = if name.contains('.') { name.to_lowercase() } else { name.to_uppercase() };
+    let names = table::all().flat_map(|setting| setting.names().into_iter().chain([setting.key.to_owned()]));
+    let nearest = names.map(|known| (distance(&typed, &known), known)).min()?;
+    (nearest.0 <= 3).then_some(nearest.1)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// The name that a setting has in a profiles file: the reference must be able to read its own.

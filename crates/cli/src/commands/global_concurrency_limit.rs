@@ -51,24 +51,30 @@ pub enum Command {
 }
 
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("change").required(true).multiple(true)))]
 pub struct Update {
     name: String,
     /// Switch it on
-    #[arg(long, group = "change", conflicts_with = "disable")]
+    #[arg(long, conflicts_with = "disable")]
     enable: bool,
     /// Switch it off
-    #[arg(long, group = "change")]
+    #[arg(long)]
     disable: bool,
     /// How many slots there are
-    #[arg(short, long, group = "change")]
+    #[arg(short, long)]
     limit: Option<i64>,
     /// Slots that count as taken
-    #[arg(long, group = "change")]
+    #[arg(long)]
     active_slots: Option<i64>,
     /// Slots that become free by themselves each second
-    #[arg(long, group = "change")]
+    #[arg(long)]
     slot_decay_per_second: Option<f64>,
+}
+
+impl Update {
+    fn is_empty(&self) -> bool {
+        let has_switch = self.enable || self.disable;
+        !has_switch && self.limit.is_none() && self.active_slots.is_none() && self.slot_decay_per_second.is_none()
+    }
 }
 
 pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Result<()> {
@@ -92,6 +98,9 @@ pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Re
             Ok(())
         }
         Command::Update(update) => {
+            if update.is_empty() {
+                return Err(Failure::usage("nothing to change").hint("`tidegate gcl update --help`").into());
+            }
             let set = |value: Option<i64>| value.map_or(Patch::Keep, Patch::Set);
             let active = if update.enable || update.disable { Patch::Set(update.enable) } else { Patch::Keep };
             let change = ConcurrencyLimitV2Update {

@@ -17,7 +17,7 @@ pub enum Command {
         #[arg(short, long)]
         verbose: bool,
         /// Only queues whose name begins so
-        #[arg(short, long = "match", value_name = "PREFIX")]
+        #[arg(short = 'm', long = "match", value_name = "PREFIX")]
         prefix: Option<String>,
         #[arg(short, long)]
         pool: Option<String>,

@@ -94,7 +94,7 @@ fn clock_seconds(text: &str) -> Option<f64> {
         Some((days, rest)) => (number(days)?, rest.strip_prefix('s').unwrap_or(rest).trim_start_matches(',').trim()),
         None => (0.0, text),
     };
-    if clock.is_empty() {
+    if clock.is_empty() && !text.is_empty() {
         return Some(days * 86_400.0);
     }
     let parts: Vec<f64> = clock.split(':').map(number).collect::<Option<_>>()?;
