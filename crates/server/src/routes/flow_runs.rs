@@ -1,7 +1,9 @@
 //! Flow runs over HTTP: rows and lists here; state changes, inputs, graphs and histories in modules of their own.
 
 mod graph;
+mod inputs;
 mod labels;
+mod resume;
 mod set_state;
 
 use axum::{Json, extract::State, http::StatusCode};
@@ -20,6 +22,7 @@ use crate::{
     App,
     error::ApiError,
     extract::{Body, Caller, Db, Id},
+    job_template::{self, Occasion},
     router::Routes,
     routes::list::PageRequest,
 };
@@ -36,6 +39,11 @@ pub fn routes(routes: Routes) -> Routes {
         .post("/flow_runs/lateness", lateness)
         .patch("/flow_runs/{id}/labels", labels::update)
         .post("/flow_runs/{id}/set_state", set_state::set_state)
+        .post("/flow_runs/{id}/resume", resume::resume)
+        .post("/flow_runs/{id}/input", inputs::create)
+        .post("/flow_runs/{id}/input/filter", inputs::filter)
+        .get("/flow_runs/{id}/input/{key}", inputs::read)
+        .delete("/flow_runs/{id}/input/{key}", inputs::delete)
         .get("/flow_runs/{id}/graph-v2", graph::read)
         .get("/flow_run_states/", set_state::list_states)
         .get("/flow_run_states/{id}", set_state::read_state)
@@ -45,7 +53,6 @@ type Request = ListRequest<RunFilters, FlowRunSort>;
 
 /// Creates a run, or answers the one of the same idempotency key: 201 when it is new, else 200.
 async fn create(
-    State(app): State<App>,
     Db(store): Db,
     caller: Caller,
     Body(body): Body<FlowRunCreate>,
@@ -112,7 +119,6 @@ async fn read(Db(store): Db, Id(id): Id) -> Result<Json<FlowRun>, ApiError> {
 }
 
 async fn update(
-    State(app): State<App>,
     Db(store): Db,
     Id(id): Id,
     Body(body): Body<FlowRunUpdate>,
@@ -136,11 +142,14 @@ async fn check_job_variables(tx: &mut Tx, id: Uuid, body: &FlowRunUpdate) -> Res
             "Job variables for a flow run in state {state} cannot be updated"
         )));
     }
-    let Some(deployment_id) = run.deployment_id else {
-        return Err(ApiError::bad_request("A deployment for the flow run could not be found"));
+    let deployment = match run.deployment_id {
+        Some(id) => tx.read_deployment(id).await?,
+        None => None,
     };
-    let _ = deployment_id;
-    Ok(())
+    let deployment =
+        deployment.ok_or_else(|| ApiError::bad_request("A deployment for the flow run could not be found"))?;
+    let variables = body.job_variables.clone().value();
+    job_template::check_run_variables(tx, &deployment, variables.as_ref(), Occasion::UpdateFlowRun).await
 }
 
 async fn delete(Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
