@@ -25,24 +25,29 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=60)
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._answer(self.http.get(path, params=params))
+        return self._call("GET", path, params=params)
 
     def post(self, path: str, body: Any = None) -> Any:
-        return self._answer(self.http.post(path, json={} if body is None else body))
+        return self._call("POST", path, json={} if body is None else body)
 
     def patch(self, path: str, body: Any) -> Any:
-        return self._answer(self.http.patch(path, json=body))
+        return self._call("PATCH", path, json=body)
 
     def delete(self, path: str) -> Any:
-        return self._answer(self.http.delete(path))
+        return self._call("DELETE", path)
 
-    @staticmethod
-    def _answer(response: httpx.Response) -> Any:
+    def _call(self, method: str, path: str, **what: Any) -> Any:
+        # The reference answers 503 while another writer holds its database; every client of it tries again.
+        response = wait_until(lambda: self._unless_busy(method, path, **what), what=f"{method} {path} not refused with 503")
         assert response.is_success, f"{response.request.method} {response.url}: {response.status_code} {response.text}"
         return response.json() if response.content else None
+
+    def _unless_busy(self, method: str, path: str, **what: Any) -> httpx.Response | None:
+        response = self.http.request(method, path, **what)
+        return None if response.status_code == 503 else response
 
     # Flow runs
 
