@@ -5,7 +5,12 @@ use std::sync::Arc;
 use tidegate_store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::{services::Board, settings::Settings};
+use crate::{
+    ingest::Ingest,
+    services::Board,
+    settings::Settings,
+    sockets::hubs::{EventHub, LogHub},
+};
 
 /// Cheap to clone; one for each request.
 #[derive(Clone)]
@@ -14,6 +19,11 @@ pub struct App {
     pub settings: Arc<Settings>,
     /// The last report of each background service.
     pub services: Board,
+    /// The way in for logs and events.
+    pub ingest: Ingest,
+    /// Events and logs as they come, for subscribers.
+    pub event_hub: EventHub,
+    pub log_hub: LogHub,
     /// Cancelled when the server begins to stop: long polls and sockets end on it.
     pub stopping: CancellationToken,
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod error;
 pub mod extract;
+pub mod ingest;
 pub mod job_template;
 mod metrics;
 pub mod middleware;
@@ -12,6 +13,7 @@ pub mod router;
 pub mod routes;
 pub mod services;
 pub mod settings;
+pub mod sockets;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer;
 
+use ingest::Ingest;
 use services::{
-    Board, cancellation::CancellationCleanup, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
+    Board, cancellation::CancellationCleanup, foreman::Foreman, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
     scheduler::Scheduler,
 };
+use sockets::hubs::{EventHub, LogHub};
 
 pub use app::App;
 pub use router::{router, unserved};
@@ -68,7 +72,17 @@ impl Server {
                 settings.listen
             )
         })?;
-        let app = App { store, settings: Arc::new(settings), services: Board::default(), stopping: CancellationToken::new() };
+        let stopping = CancellationToken::new();
+        let log_hub = LogHub::start(&store, &stopping);
+        let app = App {
+            ingest: Ingest::start(&store, &log_hub, settings.heartbeat_lease_seconds),
+            event_hub: EventHub::start(&store, &stopping),
+            log_hub,
+            store,
+            settings: Arc::new(settings),
+            services: Board::default(),
+            stopping,
+        };
         Ok(Self { app, listener })
     }
 
@@ -108,6 +122,7 @@ impl Server {
 fn start_services(tasks: &TaskTracker, app: &App) {
     let settings = &app.settings.services;
     services::spawn(tasks, app, settings.cancellation_cleanup, CancellationCleanup);
+    services::spawn(tasks, app, settings.foreman, Foreman);
     services::spawn(tasks, app, settings.late_runs, LateRuns);
     services::spawn(tasks, app, settings.leases, Leases);
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);

@@ -104,15 +104,23 @@ pub fn unserved() -> Vec<String> {
 
 fn all() -> Routes {
     let nouns: &[fn(Routes) -> Routes] = &[
+        routes::admin::routes,
+        routes::artifacts::routes,
         routes::claims::routes,
         routes::concurrency_limits::routes,
+        routes::csrf_token::routes,
         routes::deployments::routes,
+        routes::events::routes,
         routes::flow_runs::routes,
         routes::flows::routes,
+        routes::logs::routes,
         routes::root::routes,
+        routes::saved_searches::routes,
         routes::task_runs::routes,
+        routes::variables::routes,
         routes::work_pools::routes,
         routes::work_queues::routes,
+        crate::sockets::routes,
     ];
     nouns.iter().fold(Routes::new(), |routes, add| add(routes))
 }

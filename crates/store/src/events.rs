@@ -42,6 +42,11 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
+    /// About how many bytes the event has on the wire.
+    pub fn size(&self) -> usize {
+        self.event.len() + self.resource.len() + self.related.len() + self.payload.len()
+    }
+
     /// Checks the limits that every event has to keep.
     pub fn new(event: &Event) -> Result<Self, String> {
         if event.event.chars().count() > MAXIMUM_NAME {
@@ -65,15 +70,40 @@ impl EventRecord {
         Ok(Self {
             id: event.id,
             occurred: event.occurred,
-            event: event.event.clone(),
-            resource_id: event.resource[ID].clone(),
-            resource: to_text(&event.resource),
-            related: to_text(&event.related),
-            payload: event.payload.text().to_owned(),
+            event: event.event.replace('\0', ""),
+            resource_id: event.resource[ID].replace('\0', ""),
+            resource: without_nul(to_text(&event.resource)),
+            related: without_nul(to_text(&event.related)),
+            payload: without_nul(event.payload.text().to_owned()),
             follows: event.follows,
             links,
         })
     }
+}
+
+/// PostgreSQL reads no text with NUL in it out of JSON; what escapes it is left out. A backslash before the escape means
+/// that it is none.
+fn without_nul(json: String) -> String {
+    const NUL: &str = "\\u0000";
+    if !json.contains(NUL) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    let mut rest = json.as_str();
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match rest.strip_prefix(NUL) {
+            Some(after) => rest = after,
+            None => {
+                let (escape, after) = rest.split_at(rest.len().min(2));
+                out.push_str(escape);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 fn to_text<T: serde::Serialize>(value: &T) -> String {
@@ -94,7 +124,7 @@ fn check_resource(resource: &Resource) -> Result<&str, String> {
 
 /// The hash under which a resource is linked (FNV-1a, 64 bits). It is stored: it must never change. Queries look at the
 /// event's own labels too, so a collision costs a row read, not a wrong answer.
-pub(crate) fn link(resource_id: &str) -> i64 {
+pub fn link(resource_id: &str) -> i64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in resource_id.bytes() {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

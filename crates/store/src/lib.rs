@@ -18,6 +18,7 @@ mod flow_run_inputs;
 pub mod flow_run_states;
 pub mod flow_runs;
 mod flows;
+mod heartbeats;
 mod lane;
 mod logs;
 mod migrations;
@@ -34,8 +35,8 @@ mod sqlite;
 pub mod states;
 mod store;
 mod task_run_states;
-mod task_runs;
 mod task_run_events;
+mod task_runs;
 mod tx;
 pub mod value;
 mod variables;
@@ -46,7 +47,7 @@ mod workers;
 
 pub use error::{Error, Result};
 pub use events::{
-    EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, event_range, related,
+    EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, event_range, link, related,
 };
 pub use logs::LogRecord;
 pub use partition::Partitioned;

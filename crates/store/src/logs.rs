@@ -128,10 +128,18 @@ impl Tx {
         self.all(&sql, log).await
     }
 
-    /// Records stored since an instant, for following logs that other servers took in.
-    pub async fn list_logs_created_since(&mut self, since: Timestamp, limit: i64) -> Result<Vec<Log>> {
+    /// Records stored since an instant (of that instant, after an id), for following logs that other servers took in.
+    pub async fn list_logs_created_since(
+        &mut self,
+        since: Timestamp,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Log>> {
         let mut sql = Sql::new(SELECT);
         sql.bind(self.workspace()).push(" AND log.created >= ").bind(since);
+        if let Some(id) = after {
+            sql.push(" AND (log.created, log.id) > (").bind(since).push(", ").bind(id).push(")");
+        }
         sql.push(" ORDER BY log.created ASC, log.id ASC").push_page(limit, 0);
         self.all(&sql, log).await
     }

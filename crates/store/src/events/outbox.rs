@@ -16,13 +16,6 @@ pub struct Position {
     sequence: i64,
 }
 
-impl Position {
-    /// How many events lie between two positions, as far as numbers tell.
-    pub fn distance(self, earlier: Self) -> i64 {
-        self.sequence.saturating_sub(earlier.sequence)
-    }
-}
-
 impl Tx {
     /// The position of the newest event that is committed, and that nothing uncommitted can precede.
     pub async fn outbox_head(&mut self) -> Result<Position> {

@@ -74,6 +74,22 @@ impl Tx {
         self.all(&sql, stored_event).await
     }
 
+    /// The events that a filter means, oldest first, after the one given: for reading all of them page by page.
+    pub async fn list_events_after(
+        &mut self,
+        filter: &EventFilter,
+        after: Option<(Timestamp, uuid::Uuid)>,
+        limit: i64,
+    ) -> Result<Vec<StoredEvent>> {
+        let mut sql = select(self.workspace());
+        self.push_event_filter(&mut sql, filter);
+        if let Some((occurred, id)) = after {
+            sql.push(" AND (event.occurred, event.id) > (").bind(occurred).push(", ").bind(id).push(")");
+        }
+        sql.push(" ORDER BY event.occurred ASC, event.id ASC").push_page(limit, 0);
+        self.all(&sql, stored_event).await
+    }
+
     pub async fn count_events(&mut self, filter: &EventFilter) -> Result<i64> {
         let counted = if is_distinct(filter) { "DISTINCT event.resource_id" } else { "*" };
         let mut sql = Sql::new(format!("SELECT count({counted}) FROM event WHERE event.workspace_id = "));

@@ -1,0 +1,94 @@
+//! How a socket is accepted: the subprotocol, then the client's `auth` message. Clients of old that know no subprotocol are
+//! let in only where nobody has to prove who they are.
+
+use std::time::Duration;
+
+use axum::{
+    extract::ws::{Message, WebSocket, WebSocketUpgrade},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+
+use super::{close, code};
+use crate::{App, middleware::token_matches};
+
+const SUBPROTOCOL: &str = "prefect";
+/// How long a client may take for a message of the handshake.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Far above what an event may have: too large ones are read, counted and answered instead of ending the socket.
+const MAXIMUM_MESSAGE: usize = 64 * 1024 * 1024;
+
+#[derive(Deserialize)]
+struct Auth {
+    r#type: String,
+    #[serde(default)]
+    token: Option<String>,
+}
+
+/// Upgrades the request and runs `serve` once the client has proved itself.
+pub fn accept<S, F>(app: App, headers: &HeaderMap, upgrade: WebSocketUpgrade, serve: S) -> Response
+where
+    S: FnOnce(App, WebSocket) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let knows_subprotocol = headers
+        .get_all(header::SEC_WEBSOCKET_PROTOCOL)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|name| name.trim() == SUBPROTOCOL);
+    if !knows_subprotocol && app.settings.auth_string.is_some() {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MAXIMUM_MESSAGE).max_frame_size(MAXIMUM_MESSAGE);
+    upgrade.on_upgrade(async move |mut socket| {
+        let stopping = app.stopping.clone();
+        if knows_subprotocol {
+            let authenticated = tokio::select! {
+                authenticated = authenticate(&app, &mut socket) => authenticated,
+                () = stopping.cancelled() => false,
+            };
+            if !authenticated {
+                return;
+            }
+        }
+        metrics::gauge!("tidegate_sockets").increment(1.0);
+        serve(app, socket).await;
+        metrics::gauge!("tidegate_sockets").decrement(1.0);
+    })
+}
+
+async fn authenticate(app: &App, socket: &mut WebSocket) -> bool {
+    let Some(text) = receive_text(socket).await else { return false };
+    let auth = serde_json::from_str::<Auth>(&text).ok().filter(|auth| auth.r#type == "auth");
+    let refusal = match (auth, &app.settings.auth_string) {
+        (None, _) => Some("Expected 'auth' message"),
+        (Some(_), None) => None,
+        (Some(auth), Some(expected)) => match auth.token.as_deref().filter(|token| !token.is_empty()) {
+            None => Some("Auth required but no token provided"),
+            Some(token) if !token_matches(token, expected) => Some("Invalid token"),
+            Some(_) => None,
+        },
+    };
+    if let Some(reason) = refusal {
+        close(socket, code::POLICY, reason).await;
+        return false;
+    }
+    super::send(socket, Message::text(r#"{"type":"auth_success"}"#)).await
+}
+
+/// The next text message; pings in between are answered by the protocol. `None` when the client is gone, or silent.
+pub async fn receive_text(socket: &mut WebSocket) -> Option<String> {
+    let receive = async {
+        loop {
+            match socket.recv().await? {
+                Ok(Message::Text(text)) => return Some(text.to_string()),
+                Ok(Message::Binary(bytes)) => return String::from_utf8(bytes.to_vec()).ok(),
+                Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                Ok(Message::Close(_)) | Err(_) => return None,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, receive).await.ok().flatten()
+}
