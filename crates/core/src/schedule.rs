@@ -101,7 +101,9 @@ impl Schedule {
         match self {
             Self::Interval(schedule) => interval::micros(schedule).map(drop),
             Self::Cron(schedule) => cron::compile(schedule).map(drop),
-            Self::RRule(schedule) => rrule_syntax::parse(&schedule.rrule).and_then(|set| rrule::check(&set, &schedule.rrule)),
+            Self::RRule(schedule) => {
+                rrule_syntax::parse(&schedule.rrule).and_then(|set| rrule::check(&set, &schedule.rrule))
+            }
         }
     }
 
@@ -146,7 +148,12 @@ impl Schedule {
 
     /// The dates from `start` on, in order and without repetition: `count` of them, or, without a count, all up to `end`
     /// (at most [`MAX_ITERATIONS`]), or one.
-    pub fn dates(&self, start: Timestamp, end: Option<Timestamp>, count: Option<usize>) -> Result<Vec<Timestamp>, Error> {
+    pub fn dates(
+        &self,
+        start: Timestamp,
+        end: Option<Timestamp>,
+        count: Option<usize>,
+    ) -> Result<Vec<Timestamp>, Error> {
         let zone = zone(self.timezone())?;
         let count = count.unwrap_or(if end.is_some() { MAX_ITERATIONS } else { 1 });
         let mut dates = Collector { dates: Vec::with_capacity(count.min(MAX_ITERATIONS)), end, count, tried: 0 };

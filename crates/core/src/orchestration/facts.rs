@@ -188,7 +188,8 @@ pub struct FlowRunFacts {
     /// The newest fencing token ever given for this run, 0 before the first claim. Outlives the owner: it is what tells
     /// a process of an older attempt from the run's present when nobody owns the run.
     pub last_token: i64,
-    /// The fencing token that the caller presented.
+    /// The fencing token that the caller presented for this very run. A process sends its headers with every request, also
+    /// about the runs that it starts: a token of another run is none.
     pub presented_token: Option<i64>,
     /// The owner to install if the change is a claim (a Tidegate worker's SCHEDULED → PENDING).
     pub claim: Option<Owner>,

@@ -40,7 +40,8 @@ fn make_timestamp_unique(t: &mut Transition<'_, FlowRunFacts>) {
     }
 }
 
-/// The columns that both kinds of run keep about their times.
+/// The columns that both kinds of run keep about their times, under the names they have there.
+#[expect(clippy::struct_field_names, reason = "the names of the columns")]
 struct Times<'r> {
     start_time: &'r mut Option<Timestamp>,
     end_time: &'r mut Option<Timestamp>,

@@ -24,7 +24,9 @@ pub fn propose_after_lost_lease(run: &FlowRun, state: &State, owner: &Owner) -> 
         }),
         StateType::Cancelling => says(
             StateType::Cancelled,
-            format!("Cancelled. `{name}` went silent (lease ended {deadline}): that the infrastructure is gone could not be confirmed."),
+            format!(
+                "Cancelled. `{name}` went silent (lease ended {deadline}): that the infrastructure is gone could not be confirmed."
+            ),
         ),
         StateType::Pending | StateType::Running | StateType::Paused | StateType::Scheduled => says(
             StateType::Crashed,

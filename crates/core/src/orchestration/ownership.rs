@@ -27,7 +27,9 @@ fn fence(t: &mut Transition<'_, FlowRunFacts>) {
             Some(owner) => format!("attempt {} of `{}` has taken over", owner.attempt, owner.name),
             None => "the run was given up by its owner since".to_owned(),
         };
-        t.abort(format!("This change comes from an earlier attempt of the run (token {presented}, newest {current}): {present}."));
+        t.abort(format!(
+            "This change comes from an earlier attempt of the run (token {presented}, newest {current}): {present}."
+        ));
     }
 }
 

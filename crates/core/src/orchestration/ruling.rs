@@ -21,6 +21,7 @@ pub enum Status {
 
 /// What else the transaction must do. Effects are applied in order, after the state and the run are written.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a ruling has one or two effects; a box would cost more than it saves")]
 pub enum Effect {
     /// Take one slot of a deployment's limit under a new lease.
     TakeDeploymentSlot { limit: ConcurrencyLimitId, lease: LeaseId, seconds: f64 },

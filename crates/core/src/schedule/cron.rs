@@ -24,11 +24,8 @@ pub(super) fn compile(schedule: &CronSchedule) -> Result<Cron, Error> {
     let text = schedule.cron.as_str();
     let error = |why: String| Error::Cron { text: text.chars().take(80).collect(), why };
     let fields = cron_syntax::parse(text).map_err(error)?;
-    let parser = CronParser::builder()
-        .seconds(Seconds::Required)
-        .year(Year::Required)
-        .dom_and_dow(!schedule.day_or)
-        .build();
+    let parser =
+        CronParser::builder().seconds(Seconds::Required).year(Year::Required).dom_and_dow(!schedule.day_or).build();
     parser.parse(&plain_pattern(&fields, schedule.day_or)).map_err(|cause| error(cause.to_string()))
 }
 
@@ -40,7 +37,8 @@ fn plain_pattern(fields: &Fields, day_or: bool) -> String {
     }
     let mut weekdays = list(fields.weekday.as_ref());
     if !fields.nth.is_empty() {
-        let named = fields.nth.iter().map(|(day, nth)| if *nth == 0 { format!("{day}L") } else { format!("{day}#{nth}") });
+        let named =
+            fields.nth.iter().map(|(day, nth)| if *nth == 0 { format!("{day}L") } else { format!("{day}#{nth}") });
         weekdays = named.collect::<Vec<_>>().join(",");
         if day_or {
             // Numbered weekdays always hold: a day of the month beside them adds nothing.

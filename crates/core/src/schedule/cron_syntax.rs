@@ -48,9 +48,8 @@ impl Field {
 
     /// A number or a name of this field.
     fn value(self, text: &str) -> Result<u16, String> {
-        let by_name = |names: &[&str], first: u16| {
-            names.iter().position(|name| *name == text).map(|index| index as u16 + first)
-        };
+        let by_name =
+            |names: &[&str], first: u16| names.iter().position(|name| *name == text).map(|index| index as u16 + first);
         let number = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             text.parse().ok()
         } else {
@@ -85,7 +84,10 @@ pub(super) fn parse(text: &str) -> Result<Fields, String> {
     };
     let parts: Vec<&str> = plain.split_whitespace().collect();
     if !(5..=7).contains(&parts.len()) {
-        return Err("it needs five fields (minute, hour, day, month, weekday), and may have second and year after them".to_owned());
+        return Err(
+            "it needs five fields (minute, hour, day, month, weekday), and may have second and year after them"
+                .to_owned(),
+        );
     }
     let has_seconds = parts.len() > 5;
     let mut lists = ORDER.iter().enumerate().map(|(index, field)| match parts.get(index) {
@@ -107,8 +109,10 @@ pub(super) fn parse(text: &str) -> Result<Fields, String> {
         (!list.any && !all).then_some(list.values)
     };
     let (day_part, weekday_part) = (parts[2], parts[4]);
-    let day_is_any = day.any && day.values.is_empty() && !day.last || day.values.len() == 31 && weekday_part.contains('*');
-    let weekday_is_any = weekday.any && weekday.values.is_empty() || weekday.values.len() == 7 && day_part.contains('*');
+    let day_is_any =
+        day.any && day.values.is_empty() && !day.last || day.values.len() == 31 && weekday_part.contains('*');
+    let weekday_is_any =
+        weekday.any && weekday.values.is_empty() || weekday.values.len() == 7 && day_part.contains('*');
     Ok(Fields {
         minute: plain(Field::Minute, minute),
         hour: plain(Field::Hour, hour),
@@ -150,9 +154,11 @@ fn item(field: Field, part: &str, fields: usize, list: &mut List) -> Result<(), 
     let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
     let step = match step {
         None => 1,
-        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse::<u16>().ok().filter(|step| *step > 0).ok_or_else(|| format!("a step of `{text}` leads nowhere"))?
-        }
+        Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text
+            .parse::<u16>()
+            .ok()
+            .filter(|step| *step > 0)
+            .ok_or_else(|| format!("a step of `{text}` leads nowhere"))?,
         Some(text) => return Err(format!("`{text}` is not a step")),
     };
     let (low, high) = field.range();
@@ -163,16 +169,16 @@ fn item(field: Field, part: &str, fields: usize, list: &mut List) -> Result<(), 
             if first < low || first > high {
                 return Err(format!("`{range}` is out of range"));
             }
-            let last = if part.contains('/') { high } else { first };
-            stepped(field, first, last, step, part.contains('/'))
+            let until = if part.contains('/') { high } else { first };
+            stepped(field, first, until, step, part.contains('/'))
         }
         Some((from, to)) => {
             let to = if field == Field::Day && to == "l" { "31" } else { to };
-            let (first, last) = (alias(field, field.value(from)?, fields), alias(field, field.value(to)?, fields));
-            if first.max(last) > high || first.min(last) < low {
+            let (first, until) = (alias(field, field.value(from)?, fields), alias(field, field.value(to)?, fields));
+            if first.max(until) > high || first.min(until) < low {
                 return Err(format!("`{range}` is out of range"));
             }
-            stepped(field, first, last, step, true)
+            stepped(field, first, until, step, true)
         }
     };
     if let Some(nth) = nth {
@@ -184,7 +190,9 @@ fn item(field: Field, part: &str, fields: usize, list: &mut List) -> Result<(), 
 
 /// `fri#2` is the second Friday, `l5` the last one.
 fn split_nth(part: &str) -> Result<(&str, Option<u16>), String> {
-    if let Some(day) = part.strip_prefix('l').filter(|day| !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit())) {
+    if let Some(day) =
+        part.strip_prefix('l').filter(|day| !day.is_empty() && day.bytes().all(|byte| byte.is_ascii_digit()))
+    {
         return Ok((day, Some(0)));
     }
     match part.split_once('#') {

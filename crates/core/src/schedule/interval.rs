@@ -118,7 +118,12 @@ pub(super) fn micros(schedule: &IntervalSchedule) -> Result<i64, Error> {
     if seconds.is_finite() && seconds < LONGEST && micros > 0 { Ok(micros) } else { Err(Error::Interval) }
 }
 
-pub(super) fn collect(schedule: &IntervalSchedule, zone: Tz, start: Timestamp, dates: &mut Collector) -> Result<(), Error> {
+pub(super) fn collect(
+    schedule: &IntervalSchedule,
+    zone: Tz,
+    start: Timestamp,
+    dates: &mut Collector,
+) -> Result<(), Error> {
     let interval = micros(schedule)?;
     let anchor = schedule.anchor_date.as_ref().map_or(start, AnchorDate::at);
     if interval < DAY {
@@ -135,7 +140,8 @@ pub(super) fn collect(schedule: &IntervalSchedule, zone: Tz, start: Timestamp, d
     // One step early: on the day of a clock change the wall of the start may be ahead of the instant.
     let mut steps = (first_from(micros_of(anchor), micros_of(wall_start), interval) - micros_of(anchor)) / interval - 1;
     loop {
-        let wall = interval.checked_mul(steps).and_then(|micros| anchor.checked_add_signed(TimeDelta::microseconds(micros)));
+        let wall =
+            interval.checked_mul(steps).and_then(|micros| anchor.checked_add_signed(TimeDelta::microseconds(micros)));
         let Some(date) = wall.and_then(|wall| place(zone, wall, Placing::Step)) else { return Ok(()) };
         if date >= start && dates.offer(date) == Next::Enough {
             return Ok(());
@@ -157,7 +163,9 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_in_all_forms() {
-        for (text, seconds) in [("PT1H", 3600.0), ("P1DT2H30M", 95_400.0), ("P2W", 1_209_600.0), ("PT0.5S", 0.5), ("-PT1S", -1.0)] {
+        for (text, seconds) in
+            [("PT1H", 3600.0), ("P1DT2H30M", 95_400.0), ("P2W", 1_209_600.0), ("PT0.5S", 0.5), ("-PT1S", -1.0)]
+        {
             assert_eq!(iso_duration(text), Some(seconds), "{text}");
         }
         for text in ["P", "PT", "P1M", "P1Y", "1H", "PT1D", "PTS", "P1DT", "PT1HX"] {

@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 /// How many walls of one rule are looked at: a rule that counts from long ago, or that its exceptions hide, has an end.
 const MOST_STEPS: usize = 200_000;
 
+/// How many dates of a set are looked at, those that its exceptions hide included.
+const MOST_DATES: usize = 20_000;
+
 /// Where rules begin that do not say it.
 fn default_start() -> NaiveDateTime {
     NaiveDate::from_ymd_opt(2020, 1, 1).expect("a date of the calendar").and_time(NaiveTime::MIN)
@@ -78,7 +81,9 @@ fn advance(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> (NaiveDate
         }
         let months = |wall: NaiveDateTime| i64::from(wall.year()) * 12 + i64::from(wall.month());
         let later = periods(months(from) - months(start), unit * interval);
-        start.checked_add_months(Months::new(later as u32)).map_or((start, 0), |start| (start, later / (unit * interval)))
+        start
+            .checked_add_months(Months::new(later as u32))
+            .map_or((start, 0), |start| (start, later / (unit * interval)))
     };
     match rule.frequency {
         Frequency::Secondly => by_seconds(1),
@@ -92,7 +97,8 @@ fn advance(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> (NaiveDate
 }
 
 fn has_one_date_a_period(rule: &Rule) -> bool {
-    let is_empty = [rule.month_days.len(), rule.year_days.len(), rule.weeks.len(), rule.weekdays.len(), rule.set_positions.len()];
+    let is_empty =
+        [rule.month_days.len(), rule.year_days.len(), rule.weeks.len(), rule.weekdays.len(), rule.set_positions.len()];
     let times = [rule.months.len(), rule.hours.len(), rule.minutes.len(), rule.seconds.len()];
     is_empty.iter().chain(&times).all(|parts| *parts == 0) && rule.easter.is_none()
 }
@@ -126,13 +132,12 @@ fn walls(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> Result<Walls
     let (start, passed) = advance(rule, start, from);
     // A count that is used up leaves nothing.
     let left = rule.count.map(|count| (i64::from(count) - passed).max(0));
-    let dates: Box<dyn Iterator<Item = NaiveDateTime>> = match rrule_steps::unit(rule.frequency) {
-        Some(unit) => Box::new(Steps::new(rule, unit, start, MOST_STEPS)),
-        None => {
-            let set = compile(&Rule { count: None, ..rule.clone() }, start)?;
-            // The iterator owns what it needs of the set.
-            Box::new((&set).into_iter().map(|date| date.naive_utc()))
-        }
+    let dates: Box<dyn Iterator<Item = NaiveDateTime>> = if let Some(unit) = rrule_steps::unit(rule.frequency) {
+        Box::new(Steps::new(rule, unit, start, MOST_STEPS))
+    } else {
+        let set = compile(&Rule { count: None, ..rule.clone() }, start)?;
+        // The iterator owns what it needs of the set.
+        Box::new((&set).into_iter().map(|date| date.naive_utc()))
     };
     let until = rule.until;
     let walls = dates
@@ -143,7 +148,12 @@ fn walls(rule: &Rule, start: NaiveDateTime, from: NaiveDateTime) -> Result<Walls
     Ok(walls.peekable())
 }
 
-pub(super) fn collect(schedule: &RRuleSchedule, zone: Tz, start: Timestamp, dates: &mut Collector) -> Result<(), Error> {
+pub(super) fn collect(
+    schedule: &RRuleSchedule,
+    zone: Tz,
+    start: Timestamp,
+    dates: &mut Collector,
+) -> Result<(), Error> {
     let set = parse(&schedule.rrule)?;
     // A day early: around a change of the clock, a wall may be a little ahead of its instant.
     let from = wall(zone, start) - TimeDelta::days(1);
@@ -158,7 +168,7 @@ pub(super) fn collect(schedule: &RRuleSchedule, zone: Tz, start: Timestamp, date
     sources.push(extra.peekable());
     let excluded: BTreeSet<NaiveDateTime> = set.excluded_dates.into_iter().collect();
 
-    for _ in 0..MOST_STEPS {
+    for _ in 0..MOST_DATES {
         let Some(next) = sources.iter_mut().filter_map(|walls| walls.peek().copied()).min() else { return Ok(()) };
         for walls in &mut sources {
             walls.next_if_eq(&next);

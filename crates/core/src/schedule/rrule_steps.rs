@@ -64,7 +64,7 @@ pub(super) struct Steps {
     at: NaiveDateTime,
     /// Of the current period, still to be given.
     ready: VecDeque<NaiveDateTime>,
-    steps_left: usize,
+    left: usize,
 }
 
 impl Steps {
@@ -76,7 +76,7 @@ impl Steps {
             list.dedup();
         }
         let period = unit * i64::from(rule.interval);
-        Self { rule, period, start, at: start, ready: VecDeque::new(), steps_left: most_steps }
+        Self { rule, period, start, at: start, ready: VecDeque::new(), left: most_steps }
     }
 
     /// Moves on by whole periods, at least one, until `to` is reached.
@@ -123,13 +123,18 @@ impl Steps {
         };
         let mut set = Vec::with_capacity(hours.len() * minutes.len() * seconds.len());
         for (hour, minute) in hours.iter().flat_map(|hour| minutes.iter().map(move |minute| (*hour, *minute))) {
-            set.extend(seconds.iter().filter_map(|second| at.date().and_hms_opt(hour.into(), minute.into(), (*second).into())));
+            set.extend(
+                seconds.iter().filter_map(|second| at.date().and_hms_opt(hour.into(), minute.into(), (*second).into())),
+            );
         }
         let picked = |index: usize| {
             let (index, length) = (index as i32, set.len() as i32);
-            rule.set_positions.is_empty() || rule.set_positions.iter().any(|position| *position == index + 1 || *position == index - length)
+            rule.set_positions.is_empty()
+                || rule.set_positions.iter().any(|position| *position == index + 1 || *position == index - length)
         };
-        self.ready.extend(set.iter().enumerate().filter(|(index, wall)| picked(*index) && **wall >= start).map(|(_, wall)| *wall));
+        self.ready.extend(
+            set.iter().enumerate().filter(|(index, wall)| picked(*index) && **wall >= start).map(|(_, wall)| *wall),
+        );
     }
 }
 
@@ -138,7 +143,7 @@ impl Iterator for Steps {
 
     fn next(&mut self) -> Option<NaiveDateTime> {
         while self.ready.is_empty() {
-            self.steps_left = self.steps_left.checked_sub(1)?;
+            self.left = self.left.checked_sub(1)?;
             if let Some(to) = self.past_what_cannot_match() {
                 self.jump(to)?;
             } else {
@@ -161,7 +166,10 @@ fn matches_day(rule: &Rule, date: NaiveDate) -> bool {
     };
     (rule.months.is_empty() || rule.months.iter().any(|month| u32::from(*month) == date.month()))
         && (rule.month_days.is_empty()
-            || rule.month_days.iter().any(|day| [in_month, from_end(in_month, month_length)].contains(&i64::from(*day))))
+            || rule
+                .month_days
+                .iter()
+                .any(|day| [in_month, from_end(in_month, month_length)].contains(&i64::from(*day))))
         && (rule.year_days.is_empty()
             || rule.year_days.iter().any(|day| [in_year, from_end(in_year, year_length)].contains(&i64::from(*day))))
         && (rule.weekdays.is_empty() || rule.weekdays.iter().any(weekday))

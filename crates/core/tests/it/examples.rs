@@ -4,8 +4,8 @@ use serde_json::json;
 use tidegate_core::{
     ids::{ConcurrencyLimitId, DeploymentId, FlowRunId, LeaseId, StateId, TaskRunId},
     orchestration::{
-        CollisionStrategy, DeploymentFacts, FlowRun, FlowRunFacts, FlowRunPolicyKind, LimitFacts, Owner, TagLimit, TaskRun,
-        TaskRunFacts, TaskRunPolicyKind, Version, Waits,
+        CollisionStrategy, DeploymentFacts, FlowRun, FlowRunFacts, FlowRunPolicyKind, LimitFacts, Owner, TagLimit,
+        TaskRun, TaskRunFacts, TaskRunPolicyKind, Version, Waits,
     },
     state::{State, StateCreate, StateType},
     time::Timestamp,
@@ -22,7 +22,13 @@ pub(crate) fn proposed(kind: StateType) -> State {
 }
 
 pub(crate) fn limit(most: i64, taken: i64) -> LimitFacts {
-    LimitFacts { id: ConcurrencyLimitId::from(uid(LIMIT)), active: true, limit: most, taken, average_occupancy_seconds: 2.0 }
+    LimitFacts {
+        id: ConcurrencyLimitId::from(uid(LIMIT)),
+        active: true,
+        limit: most,
+        taken,
+        average_occupancy_seconds: 2.0,
+    }
 }
 
 pub(crate) fn owner(name: &str, token: i64, seconds_left: f64) -> Owner {

@@ -114,8 +114,13 @@ pub(crate) fn run_changes(before: &Value, after: &Value) -> Value {
 fn in_seconds(name: &str, value: &Value) -> Value {
     match name {
         "pause_keys" => {
-            let mut keys: Vec<&str> =
-                value.as_array().into_iter().flatten().filter_map(Value::as_str).map(|key| if key.len() == 36 { "random" } else { key }).collect();
+            let mut keys: Vec<&str> = value
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(|key| if key.len() == 36 { "random" } else { key })
+                .collect();
             keys.sort_unstable();
             json!(keys)
         }
@@ -130,7 +135,12 @@ pub(crate) fn canonical(value: &Value) -> Value {
         Value::Number(number) => json!((number.as_f64().unwrap() * 1e6).round() / 1e6),
         Value::Array(items) => items.iter().map(canonical).collect(),
         Value::Object(fields) => Value::Object(
-            fields.iter().map(|(name, value)| (name.clone(), canonical(value))).collect::<BTreeMap<_, _>>().into_iter().collect(),
+            fields
+                .iter()
+                .map(|(name, value)| (name.clone(), canonical(value)))
+                .collect::<BTreeMap<_, _>>()
+                .into_iter()
+                .collect(),
         ),
         other => other.clone(),
     }
@@ -167,9 +177,19 @@ pub(crate) fn assert_agreement(cases: &[Case], ours: impl Fn(&Case) -> Value, di
         }
     }
     let most = 12;
-    assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), cases.len(), wrong[..wrong.len().min(most)].join("\n").replace(&"x".repeat(2001), "x*2001"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {} cases differ:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong[..wrong.len().min(most)].join("\n").replace(&"x".repeat(2001), "x*2001")
+    );
     for (difference, uses) in differences.iter().zip(uses) {
         assert!(uses > 0, "the difference `{}` applies nowhere: take it out", difference.name);
-        assert!(docs.contains(&format!("`{}`", difference.name)), "`{}` is not in docs/compatibility.md", difference.name);
+        assert!(
+            docs.contains(&format!("`{}`", difference.name)),
+            "`{}` is not in docs/compatibility.md",
+            difference.name
+        );
     }
 }

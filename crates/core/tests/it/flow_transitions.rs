@@ -111,7 +111,8 @@ fn answer(case: &Case) -> Value {
             Effect::KeepSlotWithoutLease { lease, .. } => out["leases"]["revoked"] = json!([lease]),
             Effect::ReleaseDeploymentSlot { lease: Some(lease), .. } if live => {
                 // Nothing goes below zero, in facts that say so.
-                let taken = facts.deployment.as_ref().and_then(|deployment| deployment.limit).map_or(0, |limit| limit.taken);
+                let taken =
+                    facts.deployment.as_ref().and_then(|deployment| deployment.limit).map_or(0, |limit| limit.taken);
                 slots -= taken.min(1);
                 out["leases"]["revoked"] = json!([lease]);
             }
@@ -133,71 +134,95 @@ fn answer(case: &Case) -> Value {
 }
 
 const DIFFERENCES: &[Difference] = &[
-    Difference { name: "reasons-name-types-as-on-the-wire", adjust: |_, out, _| {
-        let Some(reason) = out["reason"].as_str().filter(|reason| reason.contains("StateType.")) else { return false };
-        out["reason"] = json!(reason.replace("StateType.", ""));
-        true
-    } },
-    Difference { name: "a-refused-change-changes-nothing", adjust: |_, out, _| {
-        out.get("state").is_none() && out.as_object_mut().unwrap().remove("run").is_some()
-    } },
-    Difference { name: "an-inactive-limit-does-not-hold", adjust: |case, out, ours| {
-        let is_inactive = case.facts["deployment"]["limit"]["active"] == false;
-        let held = ["error", "reason"].iter().any(|key| out[key].as_str().is_some_and(|text| text.contains("oncurrency")));
-        if !is_inactive || !held {
-            return false;
-        }
-        assert_eq!(ours["status"], "ACCEPT");
-        assert_eq!(ours["state"]["type"], case.facts["proposed"]["type"]);
-        *out = ours.clone();
-        true
-    } },
-    Difference { name: "a-slot-is-given-back-once", adjust: |case, out, _| {
-        let is_given_back = out["slots"] == -1.0 && out["leases"].is_null();
-        if !is_given_back || holds_live_lease(case) {
-            return false;
-        }
-        out.as_object_mut().unwrap().remove("slots").is_some()
-    } },
-    Difference { name: "a-waiting-retry-gives-its-slot-back", adjust: |case, out, _| {
-        let ends = out["state"]["type"].as_str().is_some_and(|kind| !["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"].contains(&kind));
-        if !ends || !waits_with_live_lease(case) {
-            return false;
-        }
-        out["slots"] = json!(-1);
-        out["leases"] = json!({"revoked": [uid(LEASE)]});
-        true
-    } },
-    Difference { name: "every-policy-gives-slots-back", adjust: |case, out, _| {
-        let ends = out["state"]["type"].as_str().is_some_and(|kind| !["PENDING", "RUNNING", "CANCELLING"].contains(&kind));
-        if case.facts["policy"] != "MarkLate" || !ends || !out["leases"].is_null() || !holds_live_lease(case) || waits_with_live_lease(case) {
-            return false;
-        }
-        if case.facts["deployment"]["limit"]["taken"].as_i64().unwrap_or(0) > 0 {
+    Difference {
+        name: "a-refused-change-changes-nothing",
+        adjust: |_, out, _| out.get("state").is_none() && out.as_object_mut().unwrap().remove("run").is_some(),
+    },
+    Difference {
+        name: "an-inactive-limit-does-not-hold",
+        adjust: |case, out, ours| {
+            let is_inactive = case.facts["deployment"]["limit"]["active"] == false;
+            let held =
+                ["error", "reason"].iter().any(|key| out[key].as_str().is_some_and(|text| text.contains("oncurrency")));
+            if !is_inactive || !held {
+                return false;
+            }
+            assert_eq!(ours["status"], "ACCEPT");
+            assert_eq!(ours["state"]["type"], case.facts["proposed"]["type"]);
+            *out = ours.clone();
+            true
+        },
+    },
+    Difference {
+        name: "a-slot-is-given-back-once",
+        adjust: |case, out, _| {
+            let is_given_back = out["slots"] == -1.0 && out["leases"].is_null();
+            if !is_given_back || holds_live_lease(case) {
+                return false;
+            }
+            out.as_object_mut().unwrap().remove("slots").is_some()
+        },
+    },
+    Difference {
+        name: "a-waiting-retry-gives-its-slot-back",
+        adjust: |case, out, _| {
+            let ends = out["state"]["type"]
+                .as_str()
+                .is_some_and(|kind| !["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"].contains(&kind));
+            if !ends || !waits_with_live_lease(case) {
+                return false;
+            }
             out["slots"] = json!(-1);
-        }
-        out["leases"] = json!({"revoked": [uid(LEASE)]});
-        true
-    } },
-    Difference { name: "a-run-takes-one-slot", adjust: |case, out, _| {
-        if out["slots"] != 1.0 || !waits_with_live_lease(case) {
-            return false;
-        }
-        out.as_object_mut().unwrap().remove("slots");
-        out["leases"] = json!({"renewed": out["leases"]["made"][0]["seconds"]});
-        out["state"]["state_details"]["deployment_concurrency_lease_id"] = json!(uid(LEASE));
-        true
-    } },
-    Difference { name: "a-forced-state-keeps-its-lease", adjust: |case, out, _| {
-        let is_lost = out["state"].is_object() && out["state"]["state_details"]["deployment_concurrency_lease_id"].is_null();
-        let keeps = matches!(out["state"]["type"].as_str(), Some("PENDING" | "RUNNING" | "CANCELLING"))
-            || out["state"]["type"] == case.facts["state"]["type"];
-        if case.facts["policy"] == "Core" || !is_lost || !keeps || !holds_live_lease(case) {
-            return false;
-        }
-        out["state"]["state_details"]["deployment_concurrency_lease_id"] = json!(uid(LEASE));
-        true
-    } },
+            out["leases"] = json!({"revoked": [uid(LEASE)]});
+            true
+        },
+    },
+    Difference {
+        name: "every-policy-gives-slots-back",
+        adjust: |case, out, _| {
+            let ends =
+                out["state"]["type"].as_str().is_some_and(|kind| !["PENDING", "RUNNING", "CANCELLING"].contains(&kind));
+            if case.facts["policy"] != "MarkLate"
+                || !ends
+                || !out["leases"].is_null()
+                || !holds_live_lease(case)
+                || waits_with_live_lease(case)
+            {
+                return false;
+            }
+            if case.facts["deployment"]["limit"]["taken"].as_i64().unwrap_or(0) > 0 {
+                out["slots"] = json!(-1);
+            }
+            out["leases"] = json!({"revoked": [uid(LEASE)]});
+            true
+        },
+    },
+    Difference {
+        name: "a-run-takes-one-slot",
+        adjust: |case, out, _| {
+            if out["slots"] != 1.0 || !waits_with_live_lease(case) {
+                return false;
+            }
+            out.as_object_mut().unwrap().remove("slots");
+            out["leases"] = json!({"renewed": out["leases"]["made"][0]["seconds"]});
+            out["state"]["state_details"]["deployment_concurrency_lease_id"] = json!(uid(LEASE));
+            true
+        },
+    },
+    Difference {
+        name: "a-forced-state-keeps-its-lease",
+        adjust: |case, out, _| {
+            let is_lost =
+                out["state"].is_object() && out["state"]["state_details"]["deployment_concurrency_lease_id"].is_null();
+            let keeps = matches!(out["state"]["type"].as_str(), Some("PENDING" | "RUNNING" | "CANCELLING"))
+                || out["state"]["type"] == case.facts["state"]["type"];
+            if case.facts["policy"] == "Core" || !is_lost || !keeps || !holds_live_lease(case) {
+                return false;
+            }
+            out["state"]["state_details"]["deployment_concurrency_lease_id"] = json!(uid(LEASE));
+            true
+        },
+    },
 ];
 
 fn holds_live_lease(case: &Case) -> bool {

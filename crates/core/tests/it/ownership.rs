@@ -86,7 +86,8 @@ fn a_run_is_claimed_by_one_owner_at_a_time() {
 #[test]
 fn the_owner_goes_when_the_run_leaves_its_process() {
     let with_owner = |from| {
-        let mut facts = FlowRunFacts { owner: Some(owner("worker", 1, 30.0)), last_token: 1, ..flow_run(Some(state(from))) };
+        let mut facts =
+            FlowRunFacts { owner: Some(owner("worker", 1, 30.0)), last_token: 1, ..flow_run(Some(state(from))) };
         facts.run.infrastructure_pid = Some("pid".to_owned());
         facts
     };
@@ -140,7 +141,8 @@ fn a_silent_owner_loses_its_run() {
         let Some(proposal) = proposal else { continue };
         assert!(proposal.message.as_ref().unwrap().contains("`worker-1`"));
         // The core policy lets it through, and the run is free.
-        let facts = FlowRunFacts { owner: Some(silent.clone()), last_token: 1, state: Some(state(from)), ..facts.clone() };
+        let facts =
+            FlowRunFacts { owner: Some(silent.clone()), last_token: 1, state: Some(state(from)), ..facts.clone() };
         let ruling = decide_flow_run(proposal.into_state(uid(91).into(), later(0)), &facts);
         assert_eq!((ruling.status, ruling.effects), (Status::Accept, vec![Effect::ClearOwner]), "{from}");
     }

@@ -7,7 +7,8 @@ use serde_json::json;
 use tidegate_core::{
     ids::{LeaseId, StateId},
     orchestration::{
-        CollisionStrategy, Effect, FlowRun, FlowRunFacts, FlowRunPolicyKind, Owner, Ruling, Status, TaskRunPolicyKind, Version, decide_flow_run, decide_task_run,
+        CollisionStrategy, Effect, FlowRun, FlowRunFacts, FlowRunPolicyKind, Owner, Ruling, Status, TaskRunPolicyKind,
+        Version, decide_flow_run, decide_task_run,
     },
     state::{State, StateCreate, StateDetails, StateType},
 };
@@ -53,10 +54,15 @@ fn kind() -> impl Strategy<Value = StateType> {
 }
 
 fn proposal() -> impl Strategy<Value = Proposal> {
-    let name = prop::option::weighted(0.3, prop::sample::select(vec!["Late", "AwaitingRetry", "Submitting", "Resuming", "Suspended"]));
+    let name = prop::option::weighted(
+        0.3,
+        prop::sample::select(vec!["Late", "AwaitingRetry", "Submitting", "Resuming", "Suspended"]),
+    );
     let policy = prop_oneof![8 => Just(FlowRunPolicyKind::Core), 2 => Just(FlowRunPolicyKind::Minimal)];
-    let client = prop::sample::select(vec![Some(Version(3, 8, 8)), Some(Version(3, 4, 10)), Some(Version(3, 0, 4)), None]);
-    let speaker = prop_oneof![4 => Just(Speaker::Plain), 2 => Just(Speaker::Claimer), 3 => (0..4_i64).prop_map(Speaker::Attempt)];
+    let client =
+        prop::sample::select(vec![Some(Version(3, 8, 8)), Some(Version(3, 4, 10)), Some(Version(3, 0, 4)), None]);
+    let speaker =
+        prop_oneof![4 => Just(Speaker::Plain), 2 => Just(Speaker::Claimer), 3 => (0..4_i64).prop_map(Speaker::Attempt)];
     let rest = (any::<bool>(), prop::bool::weighted(0.3), prop::option::weighted(0.2, 0..3_u64));
     (kind(), name, policy, client, speaker, rest).prop_map(|(kind, name, policy, client, speaker, rest)| {
         let (persisted, reschedules, transition) = rest;
@@ -94,7 +100,16 @@ impl World {
         run.infrastructure_pid = Some("pid".to_owned());
         run.empirical_policy.retries = retries;
         Self {
-            run, state: None, owner: None, last_token: 0, slots: BTreeMap::new(), limit: most, others: 0, strategy, now: 0, next_id: 100,
+            run,
+            state: None,
+            owner: None,
+            last_token: 0,
+            slots: BTreeMap::new(),
+            limit: most,
+            others: 0,
+            strategy,
+            now: 0,
+            next_id: 100,
         }
     }
 
@@ -111,7 +126,12 @@ impl World {
         let deployment = facts.deployment.as_mut().unwrap();
         deployment.limit = Some(limit(self.limit, self.others + self.slots.len() as i64));
         deployment.collision_strategy = self.strategy;
-        let claim = Owner { name: "worker".to_owned(), token: self.last_token + 1, deadline: now.plus_seconds(60.0), attempt: 1 };
+        let claim = Owner {
+            name: "worker".to_owned(),
+            token: self.last_token + 1,
+            deadline: now.plus_seconds(60.0),
+            attempt: 1,
+        };
         FlowRunFacts {
             now,
             policy: proposal.policy,
@@ -188,7 +208,10 @@ impl World {
         let named = state.state_details.deployment_concurrency_lease_id.map(LeaseId);
         for lease in self.slots.keys() {
             assert_eq!(Some(*lease), named, "the state does not name the lease that it holds");
-            let may_hold = matches!(state.kind, StateType::Pending | StateType::Running | StateType::Cancelling | StateType::Scheduled);
+            let may_hold = matches!(
+                state.kind,
+                StateType::Pending | StateType::Running | StateType::Cancelling | StateType::Scheduled
+            );
             assert!(may_hold, "a {} run holds a slot", state.kind);
         }
         assert!(!(state.is_terminal() && self.owner.is_some()), "a {} run is owned", state.kind);
@@ -207,7 +230,9 @@ fn may_leave(facts: &FlowRunFacts, to: StateType) -> bool {
                 StateType::Pending => from.kind != StateType::Cancelled,
                 StateType::Running => true,
                 StateType::Paused | StateType::Cancelling => false,
-                StateType::Completed | StateType::Failed | StateType::Cancelled | StateType::Crashed => unreachable!("still terminal"),
+                StateType::Completed | StateType::Failed | StateType::Cancelled | StateType::Crashed => {
+                    unreachable!("still terminal")
+                }
             };
             is_way_out && !keeps_result
         }
@@ -309,7 +334,7 @@ proptest! {
             }
             if let (Some(from), Some(to)) = (&facts.state, &ruling.state) {
                 let leaves = from.is_terminal() && !to.is_terminal() && facts.policy != TaskRunPolicyKind::Minimal;
-                prop_assert!(!leaves || !(from.kind == StateType::Completed && from.has_persisted_data()));
+                prop_assert!(!(leaves && from.kind == StateType::Completed && from.has_persisted_data()));
                 prop_assert!(!leaves || matches!(to.kind, StateType::Scheduled | StateType::Pending | StateType::Running));
             }
             facts.run = ruling.run;

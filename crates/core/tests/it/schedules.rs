@@ -31,7 +31,15 @@ fn dates_agree_with_the_reference() {
 /// The first date is absolute in the recording, each other a distance from the one before.
 fn absolute(dates: &Value) -> Vec<f64> {
     let mut at = 0.0;
-    dates.as_array().unwrap().iter().map(|step| { at += step.as_f64().unwrap(); at }).collect()
+    dates
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| {
+            at += step.as_f64().unwrap();
+            at
+        })
+        .collect()
 }
 
 fn instant(raw: &Value) -> Timestamp {
@@ -82,59 +90,77 @@ const REFUSED: &[&str] = &[
 ];
 
 const DIFFERENCES: &[Difference] = &[
-    Difference { name: "days-are-stepped-on-the-wall-clock", adjust: |case, out, ours| {
-        let (schedule, zone) = (&case.facts["schedule"], zone(case));
-        let interval = schedule["interval"].as_f64().filter(|seconds| *seconds >= 86_400.0);
-        let Some(interval) = interval.map(|seconds| (seconds * 1e6) as i64) else { return false };
-        let anchor = wall(zone, instant(&schedule["anchor_date"]));
-        let dates = seconds(ours);
-        // Wherever the clock is not changed on the day itself, the wall clock shows what the anchor says.
-        let off = |date: &&f64| (wall(zone, at(**date)) - anchor).num_microseconds().unwrap().rem_euclid(interval) != 0;
-        assert!(dates.iter().filter(off).count() <= 2, "{ours}");
-        assert!(dates[0] >= instant(&case.facts["start"]).micros() as f64 / 1e6);
-        assert!(dates[0] < seconds(out)[0] + interval as f64 / 1e6, "none is left out at the start");
-        *out = ours.clone();
-        true
-    } },
-    Difference { name: "a-repeated-hour-is-not-skipped", adjust: |case, out, ours| {
-        let interval = case.facts["schedule"]["interval"].as_f64().filter(|seconds| *seconds < 86_400.0);
-        let Some(interval) = interval else { return false };
-        let dates = seconds(ours);
-        assert!(dates.windows(2).all(|pair| (pair[1] - pair[0] - interval).abs() < 1e-6), "{ours}");
-        assert_eq!(dates[0].to_bits(), seconds(out)[0].to_bits());
-        *out = ours.clone();
-        true
-    } },
-    Difference { name: "summer-time-goes-on-after-2037", adjust: |case, out, ours| {
-        const JUNE_2037: f64 = 2_127_427_200.0;
-        if case.facts["schedule"]["rrule"].is_null() || out.get("error").is_some() {
-            return false;
-        }
-        let (ours_at, theirs) = (seconds(ours), seconds(out));
-        let is_late = |(ours, theirs): (&f64, &f64)| (ours - theirs).abs() <= 7200.0 && (*ours > JUNE_2037 || ours.to_bits() == theirs.to_bits());
-        let applies = ours_at.len() == theirs.len() && ours_at.iter().zip(&theirs).all(is_late);
-        if applies {
+    Difference {
+        name: "days-are-stepped-on-the-wall-clock",
+        adjust: |case, out, ours| {
+            let (schedule, zone) = (&case.facts["schedule"], zone(case));
+            let interval = schedule["interval"].as_f64().filter(|seconds| *seconds >= 86_400.0);
+            let Some(interval) = interval.map(|seconds| (seconds * 1e6) as i64) else { return false };
+            let anchor = wall(zone, instant(&schedule["anchor_date"]));
+            let dates = seconds(ours);
+            // Wherever the clock is not changed on the day itself, the wall clock shows what the anchor says.
+            let off =
+                |date: &&f64| (wall(zone, at(**date)) - anchor).num_microseconds().unwrap().rem_euclid(interval) != 0;
+            assert!(dates.iter().filter(off).count() <= 2, "{ours}");
+            assert!(dates[0] >= instant(&case.facts["start"]).micros() as f64 / 1e6);
+            assert!(dates[0] < seconds(out)[0] + interval as f64 / 1e6, "none is left out at the start");
             *out = ours.clone();
-        }
-        applies
-    } },
-    Difference { name: "an-end-may-be-marked-as-utc", adjust: |_, out, ours| {
-        let applies = out["error"].as_str().is_some_and(|error| error.contains("RRULE UNTIL"));
-        if applies {
-            // The recorded questions are about the time after the end.
-            assert_eq!(ours["dates"], json!([]));
+            true
+        },
+    },
+    Difference {
+        name: "a-repeated-hour-is-not-skipped",
+        adjust: |case, out, ours| {
+            let interval = case.facts["schedule"]["interval"].as_f64().filter(|seconds| *seconds < 86_400.0);
+            let Some(interval) = interval else { return false };
+            let dates = seconds(ours);
+            assert!(dates.windows(2).all(|pair| (pair[1] - pair[0] - interval).abs() < 1e-6), "{ours}");
+            assert_eq!(dates[0].to_bits(), seconds(out)[0].to_bits());
             *out = ours.clone();
-        }
-        applies
-    } },
-    Difference { name: "a-schedule-that-ends-keeps-its-last-dates", adjust: |_, out, ours| {
-        let applies = out["error"].as_str().is_some_and(|error| error.contains("failed to find next date"));
-        if applies {
-            assert_eq!(seconds(ours).len(), 1);
-            *out = ours.clone();
-        }
-        applies
-    } },
+            true
+        },
+    },
+    Difference {
+        name: "summer-time-goes-on-after-2037",
+        adjust: |case, out, ours| {
+            const JUNE_2037: f64 = 2_127_427_200.0;
+            if case.facts["schedule"]["rrule"].is_null() || out.get("error").is_some() {
+                return false;
+            }
+            let (ours_at, theirs) = (seconds(ours), seconds(out));
+            let is_late = |(ours, theirs): (&f64, &f64)| {
+                (ours - theirs).abs() <= 7200.0 && (*ours > JUNE_2037 || ours.to_bits() == theirs.to_bits())
+            };
+            let applies = ours_at.len() == theirs.len() && ours_at.iter().zip(&theirs).all(is_late);
+            if applies {
+                *out = ours.clone();
+            }
+            applies
+        },
+    },
+    Difference {
+        name: "an-end-may-be-marked-as-utc",
+        adjust: |_, out, ours| {
+            let applies = out["error"].as_str().is_some_and(|error| error.contains("RRULE UNTIL"));
+            if applies {
+                // The recorded questions are about the time after the end.
+                assert_eq!(ours["dates"], json!([]));
+                *out = ours.clone();
+            }
+            applies
+        },
+    },
+    Difference {
+        name: "a-schedule-that-ends-keeps-its-last-dates",
+        adjust: |_, out, ours| {
+            let applies = out["error"].as_str().is_some_and(|error| error.contains("failed to find next date"));
+            if applies {
+                assert_eq!(seconds(ours).len(), 1);
+                *out = ours.clone();
+            }
+            applies
+        },
+    },
 ];
 
 fn seconds(answer: &Value) -> Vec<f64> {
@@ -174,8 +200,14 @@ fn rules_that_never_match_are_answered_soon() {
 fn old_rules_are_answered_like_new_ones() {
     let start = Timestamp::parse("2026-06-15T12:34:56Z").unwrap();
     for rule in [
-        "FREQ=SECONDLY;INTERVAL=97", "FREQ=SECONDLY;INTERVAL=97;BYMINUTE=1,2,30", "FREQ=MINUTELY;INTERVAL=11", "FREQ=HOURLY;INTERVAL=5;BYMINUTE=3,9", "FREQ=DAILY;INTERVAL=3",
-        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU", "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,FR;BYSETPOS=-1", "FREQ=MONTHLY;INTERVAL=5;BYDAY=-1FR",
+        "FREQ=SECONDLY;INTERVAL=97",
+        "FREQ=SECONDLY;INTERVAL=97;BYMINUTE=1,2,30",
+        "FREQ=MINUTELY;INTERVAL=11",
+        "FREQ=HOURLY;INTERVAL=5;BYMINUTE=3,9",
+        "FREQ=DAILY;INTERVAL=3",
+        "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,SU;WKST=SU",
+        "FREQ=WEEKLY;INTERVAL=3;BYDAY=MO,FR;BYSETPOS=-1",
+        "FREQ=MONTHLY;INTERVAL=5;BYDAY=-1FR",
         "FREQ=YEARLY;INTERVAL=3;BYMONTH=2;BYMONTHDAY=-1",
     ] {
         // A count that is not reached keeps the rule from being shortened.
@@ -190,7 +222,10 @@ fn old_rules_are_answered_like_new_ones() {
 fn defaults_make_a_schedule_complete_and_keep_its_dates() {
     let now = Timestamp::parse("2026-03-01T12:00:30Z").unwrap();
     let complete = schedule(&json!({"interval": 90})).with_defaults(now);
-    assert_eq!(serde_json::to_value(&complete).unwrap(), json!({"interval": 90.0, "anchor_date": "2026-03-01T12:00:30Z", "timezone": "UTC"}));
+    assert_eq!(
+        serde_json::to_value(&complete).unwrap(),
+        json!({"interval": 90.0, "anchor_date": "2026-03-01T12:00:30Z", "timezone": "UTC"})
+    );
     for rule in ["FREQ=MINUTELY;INTERVAL=7", "FREQ=SECONDLY;INTERVAL=13", "FREQ=DAILY", "FREQ=MINUTELY;COUNT=5000000"] {
         let sent = schedule(&json!({"rrule": rule, "timezone": "America/New_York"}));
         let complete = sent.clone().with_defaults(now);

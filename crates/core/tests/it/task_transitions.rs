@@ -9,8 +9,8 @@ use tidegate_core::{
 };
 
 use crate::fixtures::{
-    Case, Difference, LEASE, NEW_LEASE, NOW, PARENT_RUN, RUN, assert_agreement, cases, now, proposed, run_changes, seconds,
-    state, state_out, time, uid,
+    Case, Difference, LEASE, NEW_LEASE, NOW, PARENT_RUN, RUN, assert_agreement, cases, now, proposed, run_changes,
+    seconds, state, state_out, time, uid,
 };
 
 #[test]
@@ -133,18 +133,24 @@ fn answer(case: &Case) -> Value {
 }
 
 const DIFFERENCES: &[Difference] = &[
-    Difference { name: "a-key-that-is-too-long-is-not-kept", adjust: |_, out, _| {
-        let is_long = out["cached"][0].as_str().is_some_and(|key| key.len() > 2000);
-        is_long && out.as_object_mut().unwrap().remove("cached").is_some()
-    } },
-    Difference { name: "a-closed-tag-limit-aborts", adjust: |case, out, _| {
-        let limits = case.facts["tag_limits"].as_array();
-        let Some(closed) = limits.into_iter().flatten().find(|limit| limit["limit"] == 0) else { return false };
-        let tag = closed["tag"].as_str().unwrap();
-        *out = json!({
-            "status": "ABORT",
-            "reason": format!("The concurrency limit on tag \"{tag}\" is 0 and will deadlock if the task tries to run again."),
-        });
-        true
-    } },
+    Difference {
+        name: "a-key-that-is-too-long-is-not-kept",
+        adjust: |_, out, _| {
+            let is_long = out["cached"][0].as_str().is_some_and(|key| key.len() > 2000);
+            is_long && out.as_object_mut().unwrap().remove("cached").is_some()
+        },
+    },
+    Difference {
+        name: "a-closed-tag-limit-aborts",
+        adjust: |case, out, _| {
+            let limits = case.facts["tag_limits"].as_array();
+            let Some(closed) = limits.into_iter().flatten().find(|limit| limit["limit"] == 0) else { return false };
+            let tag = closed["tag"].as_str().unwrap();
+            *out = json!({
+                "status": "ABORT",
+                "reason": format!("The concurrency limit on tag \"{tag}\" is 0 and will deadlock if the task tries to run again."),
+            });
+            true
+        },
+    },
 ];

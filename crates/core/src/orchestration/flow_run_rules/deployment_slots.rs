@@ -59,13 +59,10 @@ fn grace_period(deployment: &DeploymentFacts, facts: &FlowRunFacts) -> f64 {
 
 /// Between PENDING and RUNNING a pod may take longer to start than the lease lasts: renew it, or take a slot anew, or give up
 /// because the limit would be exceeded.
-pub(super) const VALIDATE_AT_RUNNING: FlowRule = Rule::governing(
-    "validate_slot_at_running",
-    Kinds::of(&[StateType::Pending]),
-    Kinds::of(&[StateType::Running]),
-)
-.enter(validate_at_running)
-.undo(give_up_new_slot);
+pub(super) const VALIDATE_AT_RUNNING: FlowRule =
+    Rule::governing("validate_slot_at_running", Kinds::of(&[StateType::Pending]), Kinds::of(&[StateType::Running]))
+        .enter(validate_at_running)
+        .undo(give_up_new_slot);
 
 fn validate_at_running(t: &mut FlowTransition<'_>) {
     let facts = t.facts;

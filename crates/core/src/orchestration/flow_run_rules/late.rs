@@ -34,8 +34,7 @@ fn cancel_new(t: &mut FlowTransition<'_>) {
     let Some(deployment) = t.facts.deployment.as_ref().filter(|_| late) else { return };
     let full = deployment.limit.as_ref().is_some_and(super::super::LimitFacts::is_full);
     if full && deployment.collision_strategy == CollisionStrategy::CancelNew {
-        let cancelled =
-            t.replacement(StateType::Cancelled).with_message("Deployment concurrency limit reached.");
+        let cancelled = t.replacement(StateType::Cancelled).with_message("Deployment concurrency limit reached.");
         t.replace(cancelled, "Deployment concurrency limit is full and uses the CANCEL_NEW strategy.");
     }
 }

@@ -64,7 +64,10 @@ fn resume(t: &mut FlowTransition<'_>) {
     let details = &initial.state_details;
     match to {
         StateType::Pending | StateType::Paused => {
-            return t.reject(format!("This run cannot transition to the {to} state from the {from} state."));
+            // The reference prints the names of its enumeration; the text is part of the answer.
+            return t.reject(format!(
+                "This run cannot transition to the StateType.{to} state from the StateType.{from} state."
+            ));
         }
         StateType::Running
         | StateType::Scheduled

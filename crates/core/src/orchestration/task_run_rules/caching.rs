@@ -13,7 +13,8 @@ use crate::{
 pub(super) const RETRIEVE: TaskRule =
     Rule::governing("retrieve_cached_state", Kinds::ALL, Kinds::of(&[StateType::Running])).enter(|t| {
         let Some(details) = t.proposed.as_ref().map(|proposed| &proposed.state_details) else { return };
-        let wanted = details.cache_key.as_ref().is_some_and(|key| !key.is_empty()) && details.refresh_cache != Some(true);
+        let wanted =
+            details.cache_key.as_ref().is_some_and(|key| !key.is_empty()) && details.refresh_cache != Some(true);
         if let Some(cached) = t.facts.cached_state.as_ref().filter(|_| wanted) {
             let mut state = t.replacement(cached.kind).named("Cached");
             state.message.clone_from(&cached.message);
@@ -25,12 +26,14 @@ pub(super) const RETRIEVE: TaskRule =
 
 /// Keeps a completed state under its key.
 pub(super) const INSERT: TaskRule =
-    Rule::governing("insert_cached_state", Kinds::ALL, Kinds::of(&[StateType::Completed])).enter(refuse_long_key).leave(|t| {
-        let Some(details) = t.proposed.as_ref().map(|written| &written.state_details) else { return };
-        if let Some(key) = details.cache_key.as_ref().filter(|key| !key.is_empty() && !is_too_long(key, t)) {
-            t.effects.push(Effect::InsertCachedState { key: key.clone(), expiration: details.cache_expiration });
-        }
-    });
+    Rule::governing("insert_cached_state", Kinds::ALL, Kinds::of(&[StateType::Completed]))
+        .enter(refuse_long_key)
+        .leave(|t| {
+            let Some(details) = t.proposed.as_ref().map(|written| &written.state_details) else { return };
+            if let Some(key) = details.cache_key.as_ref().filter(|key| !key.is_empty() && !is_too_long(key, t)) {
+                t.effects.push(Effect::InsertCachedState { key: key.clone(), expiration: details.cache_expiration });
+            }
+        });
 
 fn is_too_long(key: &str, t: &TaskTransition<'_>) -> bool {
     let most = t.facts.max_cache_key_length;
