@@ -1,1 +1,29 @@
-fn main() {}
+//! Tasks of the repository: what CI runs, and the benchmark. `cargo xtask --help` lists them.
+
+mod ci;
+mod layers;
+mod steps;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Tasks of the Tidegate repository")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Everything that has to pass: format, lints, tests of all layers, contract and compatibility.
+    Ci(ci::Arguments),
+    /// Check that dependencies between crates point one way.
+    Layers,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Ci(arguments) => ci::run(&arguments),
+        Task::Layers => layers::check(),
+    }
+}

@@ -11,6 +11,7 @@ mod json;
 mod node;
 mod rules;
 mod scalars;
+mod schedules;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -69,6 +70,15 @@ pub fn operation(method: &str, path_template: &str) -> Option<&'static Operation
 /// Reads a text as JSON; the error is the sentence of Python's decoder.
 pub fn parse_text(text: &str) -> Result<Value, String> {
     json::parse_text(text)
+}
+
+/// A UUID of the path, for the one operation that checks it as a value instead of as a route.
+pub fn path_uuid(name: &str, text: &str) -> Result<uuid::Uuid, FieldError> {
+    let value = Value::String(text.to_owned());
+    match scalars::uuid(&value) {
+        Ok(_) => uuid::Uuid::parse_str(text).map_err(|error| FieldError::value_error(vec![name.into()], &error.to_string(), value)),
+        Err(refusal) => Err(refusal.at(vec!["path".into(), name.into()], value)),
+    }
 }
 
 impl Operation {

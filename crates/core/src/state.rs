@@ -194,6 +194,14 @@ impl State {
     }
 }
 
+impl State {
+    /// The state as it is kept: data that points at nothing is not worth remembering.
+    #[must_use]
+    pub fn stored(&self) -> Self {
+        Self { data: self.data.clone().filter(|_| self.has_persisted_data()), ..self.clone() }
+    }
+}
+
 /// A state as a client proposes it: the id and the timestamp are the server's to give.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct StateCreate {
@@ -223,7 +231,7 @@ impl StateCreate {
         State {
             id,
             kind: self.kind,
-            name: self.name.filter(|name| !name.is_empty()).unwrap_or_else(|| self.kind.default_name().to_owned()),
+            name: self.name.unwrap_or_else(|| self.kind.default_name().to_owned()),
             timestamp: now,
             message: self.message,
             data: self.data.filter(|data| !data.is_null()),

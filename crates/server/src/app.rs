@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_store::Store;
+use tidegate_store::{Secrets, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub struct App {
     pub store: Store,
     pub settings: Arc<Settings>,
+    /// The key that block documents are sealed with.
+    pub secrets: Secrets,
     /// The last report of each background service.
     pub services: Board,
     /// The way in for logs and events.

@@ -66,6 +66,10 @@ impl From<store::Error> for ApiError {
         match error {
             store::Error::Constraint(_) => Self::integrity(),
             store::Error::Unavailable(text) | store::Error::Conflict(text) => Self::Unavailable(text),
+            store::Error::Secret(hint) => {
+                tracing::error!("a request failed: {hint}");
+                Self::Detail(StatusCode::INTERNAL_SERVER_ERROR, hint)
+            }
             error @ (store::Error::Corrupt { .. } | store::Error::Database(_) | store::Error::Setup(_)) => {
                 Self::Internal(error.into())
             }

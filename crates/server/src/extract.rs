@@ -5,9 +5,10 @@ use std::convert::Infallible;
 
 use axum::{
     body::Bytes,
-    extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, RawPathParams, Request},
+    extract::{FromRef, FromRequest, FromRequestParts, MatchedPath, Query, RawPathParams, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
+use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_api::contract::{self, FieldError, Operation, Unknown};
@@ -88,8 +89,37 @@ where
         let content_type = content_type(request.headers());
         let bytes = read_bytes(request, state).await?;
         let value = match operation {
-            Some(operation) => check(operation, content_type.as_deref(), &bytes)?,
+            Some(operation) => {
+                let value = check(operation, content_type.as_deref(), &bytes)?;
+                check_parameter_size(&value, App::from_ref(state).settings.max_parameter_size, &bytes)?;
+                value
+            }
             None => serde_json::from_slice(&bytes).map_err(|error| malformed(&error, &bytes))?,
+        };
+        from_value(value).map(Self)
+    }
+}
+
+/// The query, checked by the contract of the matched route, then read into `T`.
+pub struct Params<T>(pub T);
+
+impl<T, S> FromRequestParts<S> for Params<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
+        let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+        let operation = contract::operation(parts.method.as_str(), path.strip_prefix("/api").unwrap_or(path));
+        let value = match operation {
+            Some(operation) => {
+                let checked = operation.check_query(&pairs);
+                Value::Object(checked.map_err(|errors| ApiError::Invalid { errors, body: Value::Null })?)
+            }
+            None => pairs.into_iter().map(|(name, text)| (name, Value::String(text))).collect(),
         };
         from_value(value).map(Self)
     }
@@ -132,6 +162,28 @@ pub fn check(operation: &'static Operation, content_type: Option<&str>, bytes: &
     }
 }
 
+/// Parameters that would bloat every row and answer they appear in are refused.
+fn check_parameter_size(body: &Value, most: usize, bytes: &[u8]) -> Result<(), ApiError> {
+    let Some(parameters) = body.get("parameters").filter(|_| most > 0 && bytes.len() > most) else { return Ok(()) };
+    let size = parameters.to_string().len();
+    if size <= most {
+        return Ok(());
+    }
+    let problem = format!(
+        "Flow run parameters must be less than {} bytes when serialized (got {} bytes).",
+        with_commas(most),
+        with_commas(size)
+    );
+    let error = FieldError::value_error(vec!["body".into(), "parameters".into()], &problem, parameters.clone());
+    Err(ApiError::Invalid { errors: vec![error], body: echo(bytes) })
+}
+
+fn with_commas(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
 /// The body as the error answer repeats it: parsed where it is JSON, else as text.
 fn echo(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
@@ -161,8 +213,8 @@ pub struct Caller {
     pub api_version: Option<Version>,
     /// From `X-Tidegate-Fence: <flow run id>:<token>`.
     pub fence: Option<(Uuid, i64)>,
-    /// From the headers that automations send: id and name.
-    pub automation: Option<(Uuid, Option<String>)>,
+    /// From the headers that automations send: id and name. Both or neither.
+    pub automation: Option<(Uuid, String)>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -176,13 +228,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             let (id, token) = fence.split_once(':')?;
             Some((Uuid::parse_str(id).ok()?, token.parse().ok()?))
         });
-        let automation = text("prefect-automation-id").and_then(|id| Uuid::parse_str(id).ok()).map(|id| {
-            use base64::Engine;
-            let name = text("prefect-automation-name")
-                .and_then(|name| base64::engine::general_purpose::STANDARD.decode(name).ok())
-                .and_then(|bytes| String::from_utf8(bytes).ok());
-            (id, name)
-        });
+        let name = text("prefect-automation-name")
+            .and_then(|name| base64::engine::general_purpose::STANDARD.decode(name).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let automation = text("prefect-automation-id").and_then(|id| Uuid::parse_str(id).ok()).zip(name);
         let api_version = text("x-prefect-api-version").and_then(parse_version);
         Ok(Self { client_version, api_version, fence, automation })
     }

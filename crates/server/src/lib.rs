@@ -1,6 +1,7 @@
 //! The server: routes and background services around the store and the rules. No SQL, no rules of its own.
 
 pub mod app;
+pub mod blocks;
 pub mod error;
 pub mod extract;
 pub mod ingest;
@@ -29,7 +30,7 @@ use tower::Layer;
 use ingest::Ingest;
 use services::{
     Board, cancellation::CancellationCleanup, foreman::Foreman, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
-    scheduler::Scheduler,
+    retention::Retention, scheduler::Scheduler,
 };
 use sockets::hubs::{EventHub, LogHub};
 
@@ -74,11 +75,13 @@ impl Server {
         })?;
         let stopping = CancellationToken::new();
         let log_hub = LogHub::start(&store, &stopping);
+        let secrets = blocks::open(&store, &settings).await?;
         let app = App {
             ingest: Ingest::start(&store, &log_hub, settings.heartbeat_lease_seconds),
             event_hub: EventHub::start(&store, &stopping),
             log_hub,
             store,
+            secrets,
             settings: Arc::new(settings),
             services: Board::default(),
             stopping,
@@ -126,5 +129,6 @@ fn start_services(tasks: &TaskTracker, app: &App) {
     services::spawn(tasks, app, settings.late_runs, LateRuns);
     services::spawn(tasks, app, settings.leases, Leases);
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
+    services::spawn(tasks, app, settings.retention, Retention);
     services::spawn(tasks, app, settings.scheduler, Scheduler);
 }

@@ -233,3 +233,103 @@ fn mend_properties(schema: &mut Value, allow_null_with_default: bool) {
 pub fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(object) = value { object } else { Map::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Strictness, Unfit, Variables, check, check_schema, fill};
+
+    fn schema() -> Value {
+        json!({
+            "type": "object",
+            "properties": {
+                "count": {"type": "integer"},
+                "items": {"type": "array", "items": {"type": "integer"}},
+                "point": {"allOf": [{"$ref": "#/definitions/Point"}]},
+                "small": {"type": "integer", "minimum": 1, "maximum": 5, "exclusiveMaximum": 5},
+                "pair": {"type": "array", "items": [{"type": "string"}, {"type": "integer"}], "minItems": 2},
+                "text": {"type": "string", "pattern": "^a", "default": "a"},
+            },
+            "definitions": {"Point": {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}},
+            "required": ["count"],
+        })
+    }
+
+    fn refusal(values: Value) -> Option<String> {
+        match check(&values, &schema(), Strictness::default()) {
+            Ok(()) => None,
+            Err(Unfit::Mismatch(text)) => Some(text),
+            Err(Unfit::Circular) => panic!("the schema is not circular"),
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_as_the_reference_tells_it() {
+        for (values, expected) in [
+            (json!({}), "Validation failed. Failure reason: 'count' is a required property"),
+            (json!({"count": "1"}), "Validation failed for field 'count'. Failure reason: '1' is not of type 'integer'"),
+            (json!({"count": true}), "Validation failed for field 'count'. Failure reason: True is not of type 'integer'"),
+            (json!({"count": 1, "items": [1, "x"]}), "Validation failed for field 'items[1]'. Failure reason: 'x' is not of type 'integer'"),
+            (json!({"count": 1, "items": "x"}), "Validation failed for field 'items'. Failure reason: 'x' is not valid under any of the given schemas"),
+            (json!({"count": 1, "point": {"x": "1"}}), "Validation failed for field 'point.x'. Failure reason: '1' is not of type 'number'"),
+            (json!({"count": 1, "small": 5}), "Validation failed for field 'small'. Failure reason: 5 is greater than or equal to the maximum of 5"),
+            (json!({"count": 1, "pair": ["a", "b"]}), "Validation failed for field 'pair[1]'. Failure reason: 'b' is not of type 'integer'"),
+            (json!({"count": 1, "text": "ba"}), "Validation failed for field 'text'. Failure reason: 'ba' does not match '^a'"),
+        ] {
+            assert_eq!(refusal(values).as_deref(), Some(expected));
+        }
+    }
+
+    #[test]
+    fn optional_fields_of_old_schemas_may_be_null_unless_they_have_a_default() {
+        assert_eq!(refusal(json!({"count": 1.0, "items": null, "unknown": 1})), None);
+        assert!(refusal(json!({"count": 1, "text": null})).is_some());
+        let lenient = Strictness { ignore_required: true, allow_null_with_default: true };
+        assert_eq!(check(&json!({"text": null}), &schema(), lenient), Ok(()));
+    }
+
+    #[test]
+    fn a_schema_that_goes_in_circles_is_told_from_one_that_nests() {
+        let circle = json!({"properties": {"a": {"$ref": "#/definitions/A"}}, "definitions": {"A": {"$ref": "#/definitions/A"}}});
+        assert_eq!(check(&json!({"a": 1}), &circle, Strictness::default()), Err(Unfit::Circular));
+        let tree = json!({"properties": {"child": {"$ref": "#"}}, "required": ["name"]});
+        let nested = json!({"name": 1, "child": {"name": 2, "child": {"name": 3}}});
+        assert_eq!(check(&nested, &tree, Strictness::default()), Ok(()));
+    }
+
+    #[test]
+    fn what_is_no_schema_is_told() {
+        assert_eq!(check_schema(&schema()), Ok(()));
+        let why = check_schema(&json!({"properties": {"a": {"type": "nope"}}})).unwrap_err();
+        assert_eq!(why, "'nope' is not valid under any of the given schemas");
+    }
+
+    #[test]
+    fn marked_values_are_filled_in() {
+        let variables = Variables::from([("limit".to_owned(), json!([1, 2]))]);
+        let marked = |kind: &str, key: &str, value: Value| json!({"v": {"__prefect_kind": kind, key: value}});
+        for (given, expected) in [
+            (marked("json", "value", json!("{\"a\": [1]}")), Ok(json!({"v": {"a": [1]}}))),
+            (marked("json", "none", json!(1)), Ok(json!({}))),
+            (marked("none", "value", json!({"k": 1})), Ok(json!({"v": {"k": 1}}))),
+            (marked("none", "no", json!(1)), Err("Missing 'value' key in __prefect object")),
+            (marked("workspace_variable", "variable_name", json!("limit")), Ok(json!({"v": [1, 2]}))),
+            (marked("workspace_variable", "variable_name", json!("no")), Err("Variable 'no' not found in workspace.")),
+            (marked("jinja", "template", json!("{{ 1 + 1 }} x")), Ok(json!({"v": "2 x"}))),
+            (marked("jinja", "no", json!(1)), Err("Missing 'template' key in __prefect object")),
+            (marked("unknown", "value", json!(1)), Ok(json!({"v": 1}))),
+            (
+                marked("json", "value", json!("{")),
+                Err("Invalid JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+            ),
+            (
+                marked("jinja", "template", json!("{{ bad")),
+                Err("Invalid jinja: unexpected end of template, expected 'end of print statement'."),
+            ),
+        ] {
+            let filled = fill(given, &variables).map(Value::Object).map_err(|why| why.to_string());
+            assert_eq!(filled, expected.map_err(ToOwned::to_owned));
+        }
+    }
+}

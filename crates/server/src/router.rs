@@ -106,6 +106,10 @@ fn all() -> Routes {
     let nouns: &[fn(Routes) -> Routes] = &[
         routes::admin::routes,
         routes::artifacts::routes,
+        routes::block_capabilities::routes,
+        routes::block_documents::routes,
+        routes::block_schemas::routes,
+        routes::block_types::routes,
         routes::claims::routes,
         routes::concurrency_limits::routes,
         routes::csrf_token::routes,

@@ -2,9 +2,11 @@
 //! jitter, nudges in between, one pass at a time, and the last report of each for operators.
 
 pub mod cancellation;
+pub mod foreman;
 pub mod late_runs;
 pub mod leases;
 pub mod pauses;
+pub mod retention;
 pub mod scheduler;
 
 use std::{

@@ -399,7 +399,9 @@ pub(crate) fn push_task_run(sql: &mut Sql, dialect: Dialect, filter: &TaskRunFil
         let runs = "EXISTS (SELECT 1 FROM flow_run AS child WHERE child.parent_task_run_id = task_run.id)";
         parts.part().push(if exists { "" } else { "NOT " }).push(runs);
     }
-    parts.reference("task_run.flow_run_id", filter.flow_run_id.as_ref());
+    // The reference reads no operator here: both conditions hold.
+    let flow_run_id = filter.flow_run_id.clone().map(|filter| ReferenceFilter { operator: None, ..filter });
+    parts.reference("task_run.flow_run_id", flow_run_id.as_ref());
     parts.end();
 }
 
@@ -418,10 +420,10 @@ pub(crate) fn push_deployment(sql: &mut Sql, dialect: Dialect, filter: &Deployme
     }
     parts.tags("deployment.tags", filter.tags.as_ref());
     parts.texts("deployment.work_queue_name", filter.work_queue_name.as_ref());
-    parts.range(
-        "(SELECT l.slot_limit FROM concurrency_limit AS l WHERE l.id = deployment.concurrency_limit_id)",
-        filter.concurrency_limit.as_ref(),
-    );
+    if filter.concurrency_limit.is_some() {
+        // The number it means is no column any more; the wire keeps the filter, and it restricts nothing.
+        parts.part().push("1 = 1");
+    }
     parts.end();
 }
 

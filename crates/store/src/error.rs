@@ -18,6 +18,9 @@ pub enum Error {
     Corrupt { column: String, problem: String },
     #[error("the database refused a statement: {0}")]
     Database(String),
+    /// A secret cannot be sealed or opened with this server's key; the message says what to do.
+    #[error("{0}")]
+    Secret(String),
     /// The database cannot be used as it is; the message says what to do.
     #[error("{0}")]
     Setup(String),

@@ -234,7 +234,7 @@ impl Tx {
                 state.kind,
                 &state.name,
                 state.timestamp,
-                json(state),
+                json(&state.stored()),
                 run.run_count,
                 run.expected_start_time,
                 run.next_scheduled_start_time,
@@ -342,13 +342,15 @@ impl Tx {
     /// Inserts a flow run with its first state, or answers the one that its idempotency key names. The boolean tells whether
     /// it was created. Unknown flows are a constraint's failure.
     pub async fn create_flow_run(&mut self, new: NewFlowRun, first: StateCreate) -> Result<(FlowRun, bool)> {
-        if let Some(key) = &new.idempotency_key
+        // An empty key names no run, but cannot be used twice either: the constraint says so, as in the reference.
+        if let Some(key) = new.idempotency_key.as_ref().filter(|key| !key.is_empty())
             && let Some(existing) = self.read_flow_run_by_key(new.flow_id, key).await?
         {
             return Ok((existing, false));
         }
         let id = Uuid::now_v7();
         let now = self.now();
+        self.require_references(&new).await?;
         let labels = self.flow_run_labels(&new).await?;
         let run = RunFacts {
             id: FlowRunId(id),
@@ -400,7 +402,7 @@ impl Tx {
             state.map(|state| state.kind),
             state.map(|state| state.name.clone()),
             state.map(|state| state.timestamp),
-            state.map_or(crate::Value::Null, json),
+            state.map_or(crate::Value::Null, |state| json(&state.stored())),
             run.run_count,
             run.expected_start_time,
             run.next_scheduled_start_time,
@@ -420,6 +422,21 @@ impl Tx {
         Ok((created.ok_or_else(|| Error::Database("a flow run vanished while it was created".into()))?, true))
     }
 
+    /// What a new run points at has to be there; a pointer to nothing is a constraint's failure.
+    async fn require_references(&mut self, new: &NewFlowRun) -> Result<()> {
+        for (table, id) in [("task_run", new.parent_task_run_id), ("block_document", new.infrastructure_document_id)] {
+            let Some(id) = id else { continue };
+            self.require_row(table, id).await?;
+        }
+        Ok(())
+    }
+
+    /// Fails as a foreign key would when `table` has no row of this id.
+    pub(crate) async fn require_row(&mut self, table: &'static str, id: Uuid) -> Result<()> {
+        let found = self.optional(&sql!(format!("SELECT 1 FROM {table} WHERE id = $1"), id), |_| Ok(())).await?;
+        found.ok_or_else(|| Error::Constraint(format!("there is no {table} {id}")))
+    }
+
     /// Labels of a new run: its flow's, its deployment's, the system's and the user's, later ones winning.
     async fn flow_run_labels(&mut self, new: &NewFlowRun) -> Result<Json> {
         let mut labels = serde_json::Map::new();
@@ -429,11 +446,14 @@ impl Tx {
             }
         };
         add(self.read_flow_labels(new.flow_id).await?);
-        if let Some(id) = new.deployment_id {
-            add(self.optional(&sql!("SELECT labels FROM deployment WHERE id = $1", id), |row| row.next()).await?);
-        }
+        let deployment: Option<Json> = match new.deployment_id {
+            Some(id) => self.optional(&sql!("SELECT labels FROM deployment WHERE id = $1", id), |row| row.next()).await?,
+            None => None,
+        };
+        let deployment_id = new.deployment_id.filter(|_| deployment.is_some());
+        add(deployment);
         add(Some(Json::from_value(&serde_json::json!({ "prefect.flow.id": new.flow_id }))));
-        if let Some(id) = new.deployment_id {
+        if let Some(id) = deployment_id {
             add(Some(Json::from_value(&serde_json::json!({ "prefect.deployment.id": id }))));
         }
         add(new.labels.clone());

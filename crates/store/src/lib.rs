@@ -2,6 +2,9 @@
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
 mod artifacts;
+pub mod block_documents;
+mod block_schemas;
+mod block_types;
 mod changes;
 pub mod claims;
 pub mod concurrency_limits;
@@ -26,10 +29,12 @@ mod overdue;
 mod partition;
 mod postgres;
 mod reset;
+mod retention;
 mod row;
 mod saved_searches;
 pub mod run_graph;
 pub mod scheduled_runs;
+mod secrets;
 pub mod sql;
 mod sqlite;
 pub mod states;
@@ -45,6 +50,9 @@ mod work_pools;
 mod work_queues;
 mod workers;
 
+pub use block_documents::{Data, DocumentFilters, NewBlockDocument, Reveal, StoredDocument};
+pub use block_schemas::NewBlockSchema;
+pub use block_types::Protection;
 pub use error::{Error, Result};
 pub use events::{
     EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, event_range, link, related,
@@ -53,6 +61,7 @@ pub use logs::LogRecord;
 pub use partition::Partitioned;
 pub use reset::empty_postgres;
 pub use row::{Column, Row};
+pub use secrets::{RecordedKey, Secrets};
 pub use sql::{Dialect, Sql};
 pub use task_run_states::TaskProposal;
 pub use store::{Options, Store};

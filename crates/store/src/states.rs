@@ -31,7 +31,7 @@ impl Tx {
             state.kind.into(),
             Value::from(&state.name),
             state.message.clone().into(),
-            json(state),
+            json(&state.stored()),
         ];
         let columns = format!("id, {run_column}, timestamp, type, name, message, state");
         self.insert_partitioned(table, &columns, "", vec![(state.timestamp, row)]).await.map(drop)

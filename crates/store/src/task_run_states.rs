@@ -175,7 +175,7 @@ impl Tx {
             state.kind,
             &state.name,
             state.timestamp,
-            json(state),
+            json(&state.stored()),
             run.run_count,
             run.flow_run_run_count,
             run.expected_start_time,
@@ -235,6 +235,9 @@ impl Tx {
         let existing = self.read_task_run_by_key(create.flow_run_id, &create.task_key, &create.dynamic_key).await?;
         if let Some(existing) = existing {
             return Ok((existing, false));
+        }
+        if let Some(flow_run) = create.flow_run_id {
+            self.require_row("flow_run", flow_run).await?;
         }
         let id = create.id.unwrap_or_else(Uuid::now_v7);
         let labels = self.task_run_labels(create).await?;

@@ -9,7 +9,7 @@ use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    Result, Row, Sql, Tx,
+    Partitioned, Result, Row, Sql, Tx,
     conditions::{Subject, push_run_filters},
     flow_runs::{estimated_run_time, start_time_delta},
     sql,
@@ -128,6 +128,7 @@ impl Tx {
 
     pub async fn delete_task_run(&mut self, id: Uuid) -> Result<bool> {
         self.release_leases_of(id).await?;
+        self.delete_partitioned(Partitioned::TaskRunState, &sql!("task_run_id = $1", id)).await?;
         let sql = sql!("DELETE FROM task_run WHERE id = $1 AND workspace_id = $2", id, self.workspace());
         Ok(self.execute(&sql).await? > 0)
     }

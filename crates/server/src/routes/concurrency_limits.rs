@@ -2,11 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
-    http::StatusCode,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
 };
 use serde::{Deserialize, Serialize};
 use tidegate_api::{
+    Patch,
+    contract,
     concurrency_limits::{
         ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update,
         ConcurrencyLimitWithLease, MinimalConcurrencyLimit,
@@ -20,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     App,
     error::ApiError,
-    extract::{Body, Db, Id, parse_path_uuid},
+    extract::{Body, Db, no_route, parse_path_uuid},
     router::Routes,
 };
 
@@ -69,10 +71,23 @@ async fn update(
     store
         .write(name.clone(), async move |tx: &mut Tx| {
             let limit = require(tx, &name).await?;
+            if clears_something(&body) {
+                return Err(ApiError::integrity());
+            }
             tx.update_concurrency_limit(limit.row.id, body.clone()).await?;
             Ok(StatusCode::NO_CONTENT)
         })
         .await
+}
+
+/// No column of a limit can be null.
+fn clears_something(update: &ConcurrencyLimitV2Update) -> bool {
+    matches!(update.active, Patch::Clear)
+        || matches!(update.name, Patch::Clear)
+        || matches!(update.limit, Patch::Clear)
+        || matches!(update.active_slots, Patch::Clear)
+        || matches!(update.denied_slots, Patch::Clear)
+        || matches!(update.slot_decay_per_second, Patch::Clear)
 }
 
 async fn delete(Db(store): Db, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
@@ -289,13 +304,26 @@ async fn decrement_with_lease(Db(store): Db, Body(body): Body<OfLease>) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The lease of the path. Here, and only here, the contract checks a path's id as a value instead of as a route.
+struct Lease(Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for Lease {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| no_route())?;
+        contract::path_uuid("lease_id", &text)
+            .map(Self)
+            .map_err(|error| ApiError::Invalid { errors: vec![error], body: serde_json::Value::Null })
+    }
+}
+
 #[derive(Deserialize)]
 struct Renew {
     #[serde(default = "default_lease")]
     lease_duration: f64,
 }
 
-async fn renew(Db(store): Db, Id(id): Id, Body(body): Body<Renew>) -> Result<StatusCode, ApiError> {
+async fn renew(Db(store): Db, Lease(id): Lease, Body(body): Body<Renew>) -> Result<StatusCode, ApiError> {
     let live = store.write(id, async move |tx: &mut Tx| tx.renew_lease(id, body.lease_duration).await).await?;
     if live {
         Ok(StatusCode::NO_CONTENT)

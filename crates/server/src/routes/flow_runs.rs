@@ -8,6 +8,7 @@ mod set_state;
 
 use axum::{Json, extract::State, http::StatusCode};
 use tidegate_api::{
+    Patch,
     filters::{ListRequest, Paginated, RunFilters},
     flow_runs::{CreatedBy, FlowRun, FlowRunCreate, FlowRunSort, FlowRunUpdate},
 };
@@ -79,7 +80,7 @@ async fn create(
                 parent_task_run_id: body.parent_task_run_id,
                 infrastructure_document_id: body.infrastructure_document_id,
                 created_by: created_by.clone(),
-                job_variables: body.job_variables.clone(),
+                job_variables: Some(body.job_variables.clone().unwrap_or_default()),
                 ..NewFlowRun::of_flow(body.flow_id, name.clone())
             };
             let first = body.state.clone().unwrap_or_else(|| StateCreate::of(StateType::Pending));
@@ -110,7 +111,7 @@ pub fn created_by(caller: &Caller) -> Option<CreatedBy> {
     caller.automation.clone().map(|(id, name)| CreatedBy {
         id: Some(id),
         kind: Some("AUTOMATION".into()),
-        display_value: name,
+        display_value: Some(name),
     })
 }
 
@@ -123,12 +124,18 @@ async fn update(
     Id(id): Id,
     Body(body): Body<FlowRunUpdate>,
 ) -> Result<StatusCode, ApiError> {
+    let fresh_name = names::random_run_name(rand::random());
     store
         .write(id, async move |tx: &mut Tx| {
-            if !body.job_variables.is_keep() {
+            let mut body = body.clone();
+            if matches!(body.job_variables, Patch::Set(_)) {
                 check_job_variables(tx, id, &body).await?;
             }
-            if tx.update_flow_run(id, body.clone()).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+            // A run cannot be without a name: null asks for a new one.
+            if matches!(body.name, Patch::Clear) {
+                body.name = Patch::Set(fresh_name.clone());
+            }
+            if tx.update_flow_run(id, body).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
         })
         .await
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::StatusCode,
     response::Response,
 };
@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     App,
     error::ApiError,
-    extract::{Body, Caller, Db, Id},
+    extract::{Body, Caller, Db, Id, Params},
     orchestration::respond,
     router::Routes,
     routes::list::PageRequest,
@@ -139,7 +139,7 @@ struct OfRun {
     task_run_id: Uuid,
 }
 
-async fn list_states(Db(store): Db, Query(query): Query<OfRun>) -> Result<Json<Vec<RunState>>, ApiError> {
+async fn list_states(Db(store): Db, Params(query): Params<OfRun>) -> Result<Json<Vec<RunState>>, ApiError> {
     let states = store.read(async move |tx: &mut Tx| tx.list_task_run_states(query.task_run_id).await).await?;
     Ok(Json(states))
 }

@@ -25,6 +25,7 @@ use crate::{
     App,
     error::ApiError,
     extract::{Body, Caller, Db},
+    job_template::{Occasion, check_job_variables},
     router::Routes,
 };
 
@@ -68,6 +69,7 @@ async fn create(
     }
     let pool = store
         .write(body.name.clone(), async move |tx: &mut Tx| {
+            check_job_variables(tx, &body.base_job_template, &[], Occasion::Pool).await?;
             let pool = tx.create_work_pool(&body).await?;
             pool.ok_or_else(|| ApiError::conflict("A work pool with this name already exists."))
         })

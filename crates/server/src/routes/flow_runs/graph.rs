@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
 };
 use serde::{Deserialize, Serialize};
 use tidegate_core::{json::Json as RawJson, state::StateType, time::Timestamp};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     App,
     error::ApiError,
-    extract::{Db, Id},
+    extract::{Db, Id, Params},
 };
 
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ pub async fn read(
     State(app): State<App>,
     Db(store): Db,
     Id(id): Id,
-    Query(query): Query<Since>,
+    Params(query): Params<Since>,
 ) -> Result<Json<Graph>, ApiError> {
     let (most_nodes, most_artifacts) = (app.settings.graph_max_nodes, app.settings.graph_max_artifacts);
     let since = query.since.unwrap_or(Timestamp::UNIX_EPOCH);

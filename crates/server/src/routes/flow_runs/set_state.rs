@@ -1,6 +1,6 @@
 //! State changes of flow runs over HTTP, and the histories they leave.
 
-use axum::{Json, extract::{Query, State}, response::Response};
+use axum::{Json, extract::State, response::Response};
 use serde::Deserialize;
 use tidegate_api::orchestration::SetState;
 use tidegate_core::state::State as RunState;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     App,
     error::ApiError,
-    extract::{Body, Caller, Db, Id},
+    extract::{Body, Caller, Db, Id, Params},
     orchestration::respond,
 };
 
@@ -31,7 +31,7 @@ pub async fn set_state(
     Ok(respond(changed.result, started))
 }
 
-fn not_found(id: Uuid) -> ApiError {
+pub(crate) fn not_found(id: Uuid) -> ApiError {
     ApiError::ObjectNotFound(format!("Flow run with id {id} not found"))
 }
 
@@ -40,7 +40,7 @@ pub struct OfRun {
     flow_run_id: Uuid,
 }
 
-pub async fn list_states(Db(store): Db, Query(query): Query<OfRun>) -> Result<Json<Vec<RunState>>, ApiError> {
+pub async fn list_states(Db(store): Db, Params(query): Params<OfRun>) -> Result<Json<Vec<RunState>>, ApiError> {
     let states = store.read(async move |tx: &mut Tx| tx.list_flow_run_states(query.flow_run_id).await).await?;
     Ok(Json(states))
 }

@@ -1,0 +1,94 @@
+//! What has to pass before a change lands. Runs every step, even after a failure, and ends with the sum.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, bail};
+
+use crate::steps::{self, Counts};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Only the steps whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// A PostgreSQL server that lives as long as this value.
+struct Postgres {
+    folder: PathBuf,
+    url: String,
+}
+
+impl Postgres {
+    fn start() -> anyhow::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("tidegate-postgres-{}", std::process::id()));
+        let output = Command::new("scripts/postgres").arg("start").arg(&folder).output()?;
+        if !output.status.success() {
+            bail!("cannot start PostgreSQL for the tests:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(Self { folder, url: String::from_utf8(output.stdout)?.trim().to_owned() })
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        let _ = Command::new("scripts/postgres").arg("stop").arg(&self.folder).output();
+    }
+}
+
+pub fn run_all(arguments: &Arguments) -> anyhow::Result<Counts> {
+    let root = root();
+    std::env::set_current_dir(&root)?;
+    let postgres = Postgres::start()?;
+    let python = environment("sdk")?;
+    let binary = target_folder()?.join("debug/tidegate");
+    let mut total = Counts::default();
+    let mut step = |name: &str, command: &mut Command| -> anyhow::Result<()> {
+        if arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str())) {
+            command.env("TIDEGATE_TEST_POSTGRES_URL", &postgres.url).env("TIDEGATE_BIN", &binary);
+            total.add(steps::run(name, command)?);
+        }
+        Ok(())
+    };
+    let cargo = || Command::new(env!("CARGO"));
+    step("format", cargo().args(["fmt", "--all", "--check"]))?;
+    step("build", cargo().args(["build", "--workspace", "--bins"]))?;
+    step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("rust tests", cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    step("contract", Command::new(&python).args(["tests/contract/run.py", "replay", "--summary", "--binary"]).arg(&binary))?;
+    for target in ["tidegate", "tidegate-postgres"] {
+        let pytest = ["-m", "pytest", "tests/compat", "-q", "-p", "no:cacheprovider", "--target", target];
+        step(&format!("compatibility ({target})"), Command::new(&python).args(pytest))?;
+    }
+    Ok(total)
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let total = run_all(arguments)?;
+    println!("\n{} passed, {} failed", total.passed, total.failed);
+    if total.failed > 0 { bail!("{} checks failed", total.failed) } else { Ok(()) }
+}
+
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// The Python of a named environment, made if it is not there.
+pub fn environment(name: &str) -> anyhow::Result<PathBuf> {
+    let output = Command::new("scripts/python-env").arg(name).stderr(std::process::Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("cannot make the Python environment `{name}`");
+    }
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
+/// Where cargo puts what it builds.
+pub fn target_folder() -> anyhow::Result<PathBuf> {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata answered something else")?;
+    Ok(PathBuf::from(metadata["target_directory"].as_str().context("no target directory in the metadata")?))
+}
