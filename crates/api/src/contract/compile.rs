@@ -330,6 +330,8 @@ fn field_rules(model: &str, field: &str) -> (Vec<Before>, Vec<After>) {
             "FlowRunCreate" | "FlowRunUpdate" | "DeploymentCreate" | "DeploymentUpdate" | "DeploymentFlowRunCreate",
             "parameters",
         ) => vec![After::ParametersSize],
+        ("CronSchedule", "cron") => vec![After::Cron],
+        ("RRuleSchedule", "rrule") => vec![After::RRule],
         ("IntervalSchedule", "interval") => vec![After::PositiveInterval],
         ("RunDeployment", "schedule_after") => vec![After::PositiveDelay],
         ("Event", "related") => vec![After::RelatedCount],

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::check::Edit;
+use super::{check::Edit, schedules};
 
 /// What a rule says.
 pub(super) enum Verdict {
@@ -59,6 +59,8 @@ pub(super) enum After {
     ParametersSize,
     PositiveInterval,
     PositiveDelay,
+    Cron,
+    RRule,
     Zone,
     Resource,
     RelatedResource,
@@ -152,6 +154,8 @@ impl After {
                 Refuse("Variable name must only contain lowercase letters, numbers, and dashes or underscores.".into())
             }
             Self::VariableName if text.len() > VARIABLE_NAME_LENGTH => TooLong(VARIABLE_NAME_LENGTH),
+            Self::Cron => schedules::refuse_cron(text).map_or(Pass, Refuse),
+            Self::RRule => schedules::refuse_rrule(text).map_or(Pass, Refuse),
             Self::CacheKey if text.chars().count() > CACHE_KEY_LENGTH => {
                 Refuse(format!("Cache key exceeded maximum allowed length of {CACHE_KEY_LENGTH} characters."))
             }

@@ -45,7 +45,7 @@ fn error(text: &str, why: String) -> Error {
 /// question has to walk there from 2020.
 pub(super) fn anchor(schedule: &mut RRuleSchedule, now: Timestamp) {
     let Ok(set) = parse(&schedule.rrule) else { return };
-    if set.start.is_some() {
+    if set.start.is_some() || ends_in_utc(&schedule.rrule) {
         return;
     }
     let zone = super::zone(schedule.timezone.as_deref()).unwrap_or(Tz::UTC);
@@ -58,6 +58,14 @@ pub(super) fn anchor(schedule: &mut RRuleSchedule, now: Timestamp) {
         (start, _) = advance(rule, start, wall(zone, now));
     }
     schedule.rrule = format!("DTSTART:{}\n{}", start.format("%Y%m%dT%H%M%S"), schedule.rrule);
+}
+
+/// Whether a rule ends at an instant of UTC. The reference cannot read one together with a start on the wall clock, and so
+/// leaves it as it is.
+fn ends_in_utc(text: &str) -> bool {
+    let text = text.to_uppercase();
+    text.split(|c: char| c == ';' || c == ':' || c.is_whitespace())
+        .any(|part| part.starts_with("UNTIL=") && part.ends_with('Z'))
 }
 
 /// A later start from which the rule gives the same dates at and after `from`, so that old rules are answered as fast as
