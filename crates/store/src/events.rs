@@ -250,3 +250,24 @@ impl Tx {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{link, without_nul};
+
+    #[test]
+    fn links_never_change() {
+        assert_eq!(link(""), 0xcbf2_9ce4_8422_2325_u64 as i64);
+        assert_eq!(link("a"), 0xaf63_dc4c_8601_ec8c_u64 as i64);
+        assert_eq!(link("foobar"), 0x8594_4171_f739_67e8_u64 as i64);
+    }
+
+    #[test]
+    fn nul_is_left_out_and_other_escapes_stay() {
+        let cleaned = |text: &str| without_nul(text.to_owned());
+        assert_eq!(cleaned(r#"{"a":"b\u0000c\n"}"#), r#"{"a":"bc\n"}"#);
+        // An escaped backslash in front: these are the six characters themselves.
+        assert_eq!(cleaned(r#""\\u0000""#), r#""\\u0000""#);
+        assert_eq!(cleaned(r#""\\\u0000""#), r#""\\""#);
+    }
+}

@@ -317,3 +317,32 @@ impl Tx {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_core::time::Timestamp;
+
+    use super::Week;
+
+    fn week(text: &str) -> Week {
+        Week::of(Timestamp::parse(text).expect("a time"))
+    }
+
+    #[test]
+    fn weeks_begin_on_monday_and_belong_to_the_year_of_their_thursday() {
+        for (time, suffix, end) in [
+            ("2026-11-22T23:59:59Z", "w202647", "2026-11-23T00:00:00Z"),
+            ("2026-11-23T00:00:00Z", "w202648", "2026-11-30T00:00:00Z"),
+            ("2027-01-01T12:00:00Z", "w202653", "2027-01-04T00:00:00Z"),
+            ("2024-12-30T00:00:00Z", "w202501", "2025-01-06T00:00:00Z"),
+        ] {
+            let week = week(time);
+            assert_eq!(week.suffix(), suffix);
+            assert_eq!(Week::from_suffix(suffix), Some(week));
+            assert_eq!(week.end().map(|end| end.to_string()).as_deref(), Some(end));
+        }
+        for other in ["rest", "w2026", "w20264a", "w2026477"] {
+            assert_eq!(Week::from_suffix(other), None, "{other}");
+        }
+    }
+}

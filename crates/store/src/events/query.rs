@@ -266,21 +266,21 @@ fn push_related(parts: &mut Conditions<'_>, dialect: Dialect, filter: &RelatedFi
     push_each_related(sql, dialect);
     let mut one = Conditions::begin(sql, dialect, None);
     if let Some(ids) = given(filter.id.as_deref()) {
-        one.part().push_texts(dialect, &label_of("each.value", ID, dialect), ids);
+        one.part().push_texts(dialect, &label_of("item.value", ID, dialect), ids);
     }
     if let Some(roles) = given(filter.role.as_deref()) {
-        one.part().push_texts(dialect, &label_of("each.value", ROLE, dialect), roles);
+        one.part().push_texts(dialect, &label_of("item.value", ROLE, dialect), roles);
     }
     if let Some(pairs) = given(filter.resources_in_roles.as_deref()) {
         one.nested(Some(Operator::Or), |any| {
             for (id, role) in pairs {
-                let sql = any.part().push("(").push(&label_of("each.value", ID, dialect)).push(" = ").bind(id);
-                sql.push(" AND ").push(&label_of("each.value", ROLE, dialect)).push(" = ").bind(role).push(")");
+                let sql = any.part().push("(").push(&label_of("item.value", ID, dialect)).push(" = ").bind(id);
+                sql.push(" AND ").push(&label_of("item.value", ROLE, dialect)).push(" = ").bind(role).push(")");
             }
         });
     }
     if let Some(labels) = &filter.labels {
-        push_labels(&mut one, dialect, "each.value", labels);
+        push_labels(&mut one, dialect, "item.value", labels);
     }
     one.end();
     parts.sql.push(")");
@@ -313,13 +313,13 @@ fn push_any(parts: &mut Conditions<'_>, dialect: Dialect, filter: &AnyResourceFi
         let sql = either.part();
         push_each_related(sql, dialect);
         let mut one = Conditions::begin(sql, dialect, None);
-        let id = label_of("each.value", ID, dialect);
+        let id = label_of("item.value", ID, dialect);
         if let Some(ids) = ids {
             one.part().push_texts(dialect, &id, ids);
         }
         push_prefixes(&mut one, dialect, &id, prefixes);
         if let Some(labels) = labels {
-            push_labels(&mut one, dialect, "each.value", labels);
+            push_labels(&mut one, dialect, "item.value", labels);
         }
         one.end();
         either.sql.push(")");
@@ -345,11 +345,11 @@ fn push_links(sql: &mut Sql, dialect: Dialect, ids: &[&String], range: (Timestam
     sql.push(") AND event_link.occurred >= ").bind(range.0).push(" AND event_link.occurred <= ").bind(range.1);
 }
 
-/// Opens a look at each related resource, `each.value`.
+/// Opens a look at each related resource, `item.value`.
 fn push_each_related(sql: &mut Sql, dialect: Dialect) {
     sql.push(match dialect {
-        Dialect::Sqlite => "EXISTS (SELECT 1 FROM json_each(event.related) AS each WHERE ",
-        Dialect::Postgres => "EXISTS (SELECT 1 FROM json_array_elements(event.related) AS each (value) WHERE ",
+        Dialect::Sqlite => "EXISTS (SELECT 1 FROM json_each(event.related) AS item WHERE ",
+        Dialect::Postgres => "EXISTS (SELECT 1 FROM json_array_elements(event.related) AS item (value) WHERE ",
     });
 }
 

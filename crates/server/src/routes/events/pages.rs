@@ -86,7 +86,7 @@ pub(super) async fn next(
 fn read_token(text: &str) -> Option<Token> {
     let bytes = BASE64.decode(text).ok()?;
     let token: Token = serde_json::from_slice(&bytes).ok()?;
-    (token.page_size > 0 && token.page_size <= PAGE && token.offset >= 0).then_some(token)
+    ((0..=PAGE).contains(&token.page_size) && token.offset >= 0).then_some(token)
 }
 
 /// The URL of the next page, if there is one.
