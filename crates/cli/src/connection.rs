@@ -55,12 +55,15 @@ pub fn config(settings: &Settings) -> Config {
     config
 }
 
-/// The client for commands that a person waits for: a server that is not there is told at once, unless retries were
-/// asked for.
+/// Tries again for a good second: long enough for a busy server, short enough for somebody who waits to read that there
+/// is none.
+const RETRIES_OF_COMMANDS: u32 = 3;
+
+/// The client for commands that a person waits for.
 pub fn client(settings: &Settings) -> anyhow::Result<Client> {
     let mut config = config(settings);
     if !settings.is_set(&table::client::CLIENT_MAX_RETRIES) {
-        config.max_retries = 0;
+        config.max_retries = RETRIES_OF_COMMANDS;
     }
     Ok(Client::new(config)?)
 }

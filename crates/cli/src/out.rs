@@ -169,15 +169,15 @@ pub fn relative(time: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// A length of time in its largest unit, or in the two largest where one says too little.
+/// A length of time in its largest unit, rounded.
 pub fn span(seconds: f64) -> String {
-    let whole = seconds as u64;
-    match whole {
-        0 => format!("{seconds:.2}s"),
-        1..=59 => format!("{whole}s"),
-        60..=3_599 => format!("{}m", whole / 60),
-        3_600..=86_399 => format!("{}h", whole / 3_600),
-        _ => format!("{}d", whole / 86_400),
+    let of = |unit: f64| (seconds / unit).round() as u64;
+    match seconds {
+        seconds if seconds < 1.0 => format!("{seconds:.2}s"),
+        _ if of(1.0) < 60 => format!("{}s", of(1.0)),
+        _ if of(60.0) < 60 => format!("{}m", of(60.0)),
+        _ if of(3_600.0) < 24 => format!("{}h", of(3_600.0)),
+        _ => format!("{}d", of(86_400.0)),
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn times_are_told_in_their_largest_unit() {
         let now = Timestamp::parse("2026-01-02T00:00:00Z").unwrap();
-        for (seconds, text) in [(0.5, "now"), (-5.0, "5s ago"), (-119.0, "1m ago"), (7_200.0, "in 2h"), (-172_800.0, "2d ago")] {
+        for (seconds, text) in [(0.5, "now"), (-5.0, "5s ago"), (-119.0, "2m ago"), (7_199.0, "in 2h"), (86_300.0, "in 1d"), (-172_800.0, "2d ago")] {
             assert_eq!(relative(now.plus_seconds(seconds), now), text);
         }
         assert_eq!((took(5.25), took(61.0), took(3_725.0)), ("5.2s".into(), "1m 1s".into(), "1h 2m".into()));

@@ -150,5 +150,6 @@ async fn require_type(client: &Client, slug: &str) -> anyhow::Result<BlockType> 
 }
 
 fn first_sentence(text: &str) -> &str {
-    text.split_once(". ").map_or(text, |(first, _)| first)
+    let line = text.lines().next().unwrap_or_default();
+    line.split_once(". ").map_or(line, |(first, _)| first)
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::Value;
-use tidegate_api::events::{Event, EventFilter, ReceivedEvent, Resource};
+use tidegate_api::events::{Event, EventFilter, OccurredFilter, ReceivedEvent, Resource};
 use tidegate_client::Client;
 use tidegate_core::json::Json;
 use uuid::Uuid;
@@ -88,7 +88,10 @@ async fn stream(form: Form, file: Option<PathBuf>, once: bool, client: &Client, 
         }
         None => None,
     };
-    let mut events = client.subscribe_events(&EventFilter::default());
+    // From now on; a server that gets no end of time would refuse the filter.
+    const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+    let occurred = OccurredFilter { since: Some(out.now), until: Some(out.now.plus_seconds(YEAR_SECONDS)) };
+    let mut events = client.subscribe_events(&EventFilter { occurred: Some(occurred), ..EventFilter::default() });
     events.connect().await?;
     out.note("Waiting for events; Ctrl-C stops.")?;
     loop {

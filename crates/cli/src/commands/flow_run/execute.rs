@@ -32,7 +32,7 @@ pub async fn start(
 ) -> anyhow::Result<()> {
     let python = python.map_or_else(|| interpreter(settings), Path::to_owned);
     let mut command = Command::new(&python);
-    command.args(["-m", "prefect.flow_engine"]).arg(id.to_string());
+    command.args(["-m", "prefect.engine"]).arg(id.to_string());
     command.envs(settings.for_python()).env(RUN_ID, id.to_string()).env("PREFECT_API_URL", client.api_url());
     if let Some(entrypoint) = entrypoint {
         command.env("PREFECT__FLOW_ENTRYPOINT", entrypoint);
