@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::{state::StateType, time::Timestamp};
 use uuid::Uuid;
 
+use crate::patch::Patch;
+
 /// How the conditions of one filter combine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Operator {
@@ -92,9 +94,6 @@ filters! {
     BlockSchemaFilter {
         operator: Operator, block_type_id: IdFilter, block_capabilities: TagsFilter, id: IdFilter, version: TextFilter,
     }
-    BlockDocumentFilter {
-        operator: Operator, id: IdFilter, is_anonymous: BoolFilter, block_type_id: IdFilter, name: TextFilter,
-    }
     VariableFilter { operator: Operator, id: IdFilter, name: TextFilter, tags: TagsFilter }
     /// The legacy queue's own choice of runs.
     QueueFilter { tags: Vec<String>, deployment_ids: Vec<Uuid> }
@@ -104,6 +103,22 @@ filters! {
         flows: FlowFilter, flow_runs: FlowRunFilter, task_runs: TaskRunFilter, deployments: DeploymentFilter,
         work_pools: WorkPoolFilter, work_pool_queues: WorkQueueFilter,
     }
+}
+
+/// Which block documents. Anonymous ones are left out unless `is_anonymous` says otherwise; `null` there means either.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockDocumentFilter {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<Operator>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<IdFilter>,
+    #[serde(skip_serializing_if = "Patch::is_keep")]
+    pub is_anonymous: Patch<BoolFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_type_id: Option<IdFilter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<TextFilter>,
 }
 
 /// One condition of a saved search, kept for the old UI.
