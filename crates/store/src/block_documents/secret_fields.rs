@@ -64,9 +64,12 @@ fn walk<'d>(
 ) {
     for (name, value) in data.iter_mut() {
         path.push(name);
-        match value {
-            Value::Object(members) if !members.is_empty() => walk(members, path, visit),
-            value => visit(path, value),
+        if value.as_object().is_some_and(|members| !members.is_empty()) {
+            if let Value::Object(members) = value {
+                walk(members, path, visit);
+            }
+        } else {
+            visit(path, value);
         }
         path.pop();
     }
