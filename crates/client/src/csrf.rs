@@ -53,8 +53,8 @@ impl Csrf {
         let path = format!("/csrf-token?client={}", self.client_id);
         match client.request(Method::GET, &path, None).await {
             Ok(response) => Ok(Token::Known(response.json::<Answer>()?.token)),
-            // 422 is "protection is off"; 404 and 405 are servers without it.
-            Err(error) if matches!(error.status(), Some(404 | 405 | 422)) => Ok(Token::NotNeeded),
+            // 422 is "protection is off"; the others are servers without it.
+            Err(error) if error.status() == Some(422) || error.is_unknown_operation() => Ok(Token::NotNeeded),
             Err(error) => Err(error),
         }
     }

@@ -25,8 +25,8 @@ pub struct Options {
     pub run_once: bool,
     /// Where the journal lives: `<home>/workers/…` (TIDEGATE_HOME).
     pub home: PathBuf,
-    /// The worker's environment variables; its runs inherit them anyway, this is for choosing the interpreter and for
-    /// `{{ $NAME }}` in templates.
+    /// The environment that runs start from (beside what this process has), that `{{ $NAME }}` in templates means, and in
+    /// which an interpreter is looked for.
     pub environment: BTreeMap<String, String>,
     /// An interpreter or a virtual environment for runs that name none (TIDEGATE_WORKER_PYTHON).
     pub python: Option<PathBuf>,

@@ -39,7 +39,7 @@ impl Output {
     }
 
     pub(crate) fn push(&mut self, line: Line) {
-        if !self.has_begun {
+        if !self.has_begun && origin(&line.text) != Origin::Chatter {
             self.held.push_back(line);
             if self.held.len() > HELD {
                 self.held.pop_front();
@@ -76,7 +76,8 @@ impl Output {
         let records = self.client.list_logs(&filter, LogSort::TimestampDesc, Page::first(COMPARED)).await;
         let mut known = std::mem::take(&mut self.sent);
         known.extend(records.unwrap_or_default().iter().flat_map(|record| lines_of(&record.message)));
-        let unknown: Vec<_> = tail.iter().filter(|line| !is_known(&line.text, &known)).cloned().collect();
+        let is_news = |line: &&Line| origin(&line.text) != Origin::Chatter && !is_known(&line.text, &known);
+        let unknown: Vec<_> = tail.iter().filter(is_news).cloned().collect();
         self.send(&unknown, Level::Error);
     }
 
@@ -101,24 +102,27 @@ impl Output {
 enum Origin {
     /// A run's logger of the SDK, which also sends it to the API.
     Sdk,
+    /// The SDK's word on its own inner life.
+    Chatter,
     Other,
 }
 
 fn origin(line: &str) -> Origin {
-    match console_message(line) {
-        Some((logger, _)) if logger.starts_with("Flow run '") || logger.starts_with("Task run '") => Origin::Sdk,
+    match console_line(line) {
+        Some((_, logger, _)) if logger.starts_with("Flow run '") || logger.starts_with("Task run '") => Origin::Sdk,
+        Some(("DEBUG" | "INFO", logger, _)) if logger.starts_with("prefect") => Origin::Chatter,
         _ => Origin::Other,
     }
 }
 
-/// Logger and message of a line in the format of the SDK's console: `12:34:56.789 | INFO    | logger - message`.
-fn console_message(line: &str) -> Option<(&str, &str)> {
+/// Level, logger and message of a line of the SDK's console: `12:34:56.789 | INFO    | logger - message`.
+fn console_line(line: &str) -> Option<(&str, &str, &str)> {
     let mut columns = line.splitn(3, " | ");
-    let (time, level, rest) = (columns.next()?, columns.next()?, columns.next()?);
+    let (time, level, rest) = (columns.next()?, columns.next()?.trim_end(), columns.next()?);
     let is_time = time.len() == 12 && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.');
-    let is_level = !level.is_empty() && level.trim_end().bytes().all(|byte| byte.is_ascii_uppercase());
-    (is_time && is_level).then_some(())?;
-    rest.split_once(" - ")
+    let is_level = !level.is_empty() && level.bytes().all(|byte| byte.is_ascii_uppercase());
+    let (logger, message) = rest.split_once(" - ")?;
+    (is_time && is_level).then_some((level, logger, message))
 }
 
 fn lines_of(message: &str) -> impl Iterator<Item = String> + '_ {
@@ -126,7 +130,7 @@ fn lines_of(message: &str) -> impl Iterator<Item = String> + '_ {
 }
 
 fn is_known(line: &str, known: &HashSet<String>) -> bool {
-    let said = console_message(line).map_or(line, |(_, message)| message);
+    let said = console_line(line).map_or(line, |(_, _, message)| message);
     line.trim().is_empty() || known.contains(line.trim()) || known.contains(said.trim())
 }
 
@@ -140,6 +144,8 @@ mod tests {
             ("08:07:56.581 | INFO    | Flow run 'blue-fox' - Beginning flow run", Origin::Sdk),
             ("08:07:56.581 | ERROR   | Task run 'load-0' - it - failed", Origin::Sdk),
             ("08:07:56.581 | ERROR   | prefect.engine - Execution of flow run ended", Origin::Other),
+            ("08:07:56.581 | DEBUG   | prefect.client - Connecting", Origin::Chatter),
+            ("08:07:56.581 | INFO    | my.logger - mine", Origin::Other),
             ("Traceback (most recent call last):", Origin::Other),
             ("a | b | Flow run 'x' - y", Origin::Other),
             ("", Origin::Other),

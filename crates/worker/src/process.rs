@@ -108,6 +108,7 @@ impl Process {
             .arg(working_directory)
             .arg("--")
             .args(&spec.words)
+            .envs(&self.environment)
             .envs(spec.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -52,6 +52,11 @@ fn failure(record: &ExitRecord) -> Option<Failure> {
             "The Python interpreter of this worker cannot import `prefect`.".to_owned(),
             "install prefect there, or name the right environment (VIRTUAL_ENV, TIDEGATE_WORKER_PYTHON, or the job variable `command`)",
         ),
+        (Some(1), _) if last_exception(&record.tail).is_some() => (
+            FailureClass::ExitCode,
+            format!("The run's process ended with exit code 1: {}", last_exception(&record.tail).unwrap_or_default()),
+            "see the run's logs for where it happened",
+        ),
         (Some(code), _) => by_code(code),
         (None, None) => {
             (FailureClass::ExitCode, "The run's process ended in an unknown way.".to_owned(), "see its logs")
@@ -93,6 +98,18 @@ fn lacks_engine(tail: &[Line]) -> bool {
     tail.iter().any(|line| {
         line.text.contains("No module named prefect")
             || line.text.contains("ModuleNotFoundError: No module named 'prefect'")
+    })
+}
+
+/// The last line that Python ends a traceback with, `some.Error: what happened`.
+fn last_exception(tail: &[Line]) -> Option<&str> {
+    tail.iter().rev().map(|line| line.text.trim_end()).find(|text| {
+        let name = text.split_once(": ").map_or(*text, |(name, _)| name);
+        let class = name.rsplit('.').next().unwrap_or(name);
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        is_name
+            && class.starts_with(char::is_uppercase)
+            && ["Error", "Exception", "Interrupt"].iter().any(|end| class.ends_with(end))
     })
 }
 
@@ -142,7 +159,9 @@ mod tests {
             (start(PERMISSION_DENIED), FailureClass::StartFailed, "could not be started"),
             (said("/usr/bin/python3: No module named prefect"), FailureClass::ConfigError, "cannot import"),
             (said("(ModuleNotFoundError: No module named 'prefect')"), FailureClass::ConfigError, "cannot import"),
-            (said("ModuleNotFoundError: No module named 'pandas'"), FailureClass::ExitCode, "exit code 1"),
+            (said("ModuleNotFoundError: No module named 'pandas'"), FailureClass::ExitCode, "named 'pandas'"),
+            (said("my.package.CustomError"), FailureClass::ExitCode, "exit code 1: my.package.CustomError"),
+            (said("Some words: Error"), FailureClass::ExitCode, "did not handle"),
         ] {
             let failure = failure(&record).unwrap();
             assert_eq!(failure.class, class, "{record:?}");
