@@ -209,7 +209,7 @@ impl Tx {
             .execute(&sql!(
                 "INSERT INTO deployment (id, workspace_id, created, updated, name, flow_id, paused, job_variables, parameters, \
                  parameter_openapi_schema, enforce_parameter_schema, tags, labels, pull_steps, status) \
-                 VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $7, $7, $8, $9, $7, $9, 'NOT_READY') \
+                 VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $7, $7, $8, $9, $7, $10, 'NOT_READY') \
                  ON CONFLICT (flow_id, name) DO NOTHING",
                 id,
                 self.workspace(),
@@ -219,6 +219,7 @@ impl Tx {
                 false,
                 Json::empty_object(),
                 true,
+                json_list(&[]),
                 json_list(&[]),
             ))
             .await?;
