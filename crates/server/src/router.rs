@@ -106,11 +106,13 @@ fn all() -> Routes {
     let nouns: &[fn(Routes) -> Routes] = &[
         routes::admin::routes,
         routes::artifacts::routes,
+        routes::automations::routes,
         routes::block_capabilities::routes,
         routes::block_documents::routes,
         routes::block_schemas::routes,
         routes::block_types::routes,
         routes::claims::routes,
+        routes::collections::routes,
         routes::concurrency_limits::routes,
         routes::csrf_token::routes,
         routes::deployments::routes,

@@ -2,6 +2,7 @@
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
 mod artifacts;
+mod automations;
 pub mod block_documents;
 mod block_schemas;
 mod block_types;

@@ -1,0 +1,21 @@
+//! Automations: what every deployment asks before it makes its own, namely that the old ones go. The rest is not served yet.
+
+use axum::{Json, extract::Path, http::StatusCode};
+use serde_json::Value;
+use tidegate_store::Tx;
+
+use crate::{error::ApiError, extract::Db, router::Routes};
+
+pub fn routes(routes: Routes) -> Routes {
+    routes.delete("/automations/owned-by/{resource_id}", delete_owned)
+}
+
+/// Always accepted: a resource without automations is the usual case.
+async fn delete_owned(Db(store): Db, Path(resource): Path<String>) -> Result<(StatusCode, Json<Value>), ApiError> {
+    store
+        .write(resource.clone(), async move |tx: &mut Tx| {
+            tx.delete_automations_owned_by(&resource).await.map_err(ApiError::from)
+        })
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(Value::Null)))
+}
