@@ -60,7 +60,7 @@ pub use events::{
 };
 pub use logs::LogRecord;
 pub use partition::Partitioned;
-pub use reset::empty_postgres;
+pub use reset::{delete_sqlite, empty_postgres};
 pub use row::{Column, Row};
 pub use secrets::{RecordedKey, Secrets};
 pub use sql::{Dialect, Sql};

@@ -1,8 +1,13 @@
-//! Starting over: makes a PostgreSQL database as empty as a new one. A SQLite file is simply deleted by who owns it.
+//! Starting over: deletes a SQLite database, or makes a PostgreSQL one as empty as a new one.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use tokio_postgres::NoTls;
 
-use crate::{Error, Result};
+use crate::{Error, Result, sqlite::FileLock};
 
 /// The connection's own schema, whatever its name is; other schemas of the database belong to others.
 const EMPTY: &str = "DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE; CREATE SCHEMA %I', current_schema(), current_schema()); END $$";
@@ -17,5 +22,23 @@ pub async fn empty_postgres(url: &str) -> Result<()> {
     drop(client);
     // The connection has done its work; how it closes changes nothing.
     let _ = connection.await;
+    Ok(())
+}
+
+/// Deletes the files of a SQLite database, whatever state they are in; refused while a server uses them.
+pub fn delete_sqlite(path: &Path) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let _lock = FileLock::take(path)?;
+    for suffix in ["", "-wal", "-shm"] {
+        let file = PathBuf::from(format!("{}{suffix}", path.display()));
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::Setup(format!("cannot delete `{}`: {error}", file.display())));
+            }
+            _ => {}
+        }
+    }
     Ok(())
 }

@@ -108,12 +108,12 @@ impl Connection {
 }
 
 /// Held while a server uses the file, so that a second server is refused instead of corrupting the first one's view.
-struct FileLock {
+pub(crate) struct FileLock {
     _file: File,
 }
 
 impl FileLock {
-    fn take(path: &Path) -> Result<Self> {
+    pub(crate) fn take(path: &Path) -> Result<Self> {
         let lock_path = PathBuf::from(format!("{}.lock", path.display()));
         let file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock_path).map_err(
