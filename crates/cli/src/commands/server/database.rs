@@ -68,22 +68,7 @@ fn reset(database: &Database, yes: bool, settings: &Settings, out: &mut Out) -> 
         return Ok(());
     }
     match database {
-        Database::Sqlite { path } => {
-            // Opening takes the file's lock: a server that uses it keeps it.
-            if path.exists() {
-                open(settings).context("the database cannot be taken over")?;
-            }
-            for suffix in ["", "-wal", "-shm"] {
-                let mut name = path.clone().into_os_string();
-                name.push(suffix);
-                match std::fs::remove_file(&name) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(error).with_context(|| format!("cannot delete `{}`", name.display()));
-                    }
-                    _ => {}
-                }
-            }
-        }
+        Database::Sqlite { path } => tidegate_store::delete_sqlite(path)?,
         Database::Postgres { .. } => {
             let url = database.url(settings);
             runtime(Threads::One)?.block_on(tidegate_store::empty_postgres(&url)).context("cannot empty the database")?;
