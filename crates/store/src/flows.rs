@@ -33,7 +33,7 @@ impl Tx {
         if let Some(flow) = self.read_flow_by_name(&create.name).await? {
             return Ok((flow, false));
         }
-        let labels = create.labels.clone().unwrap_or_default();
+        let labels = create.labels.clone().unwrap_or_else(Json::null);
         let inserted = self
             .execute(&sql!(
                 "INSERT INTO flow (id, workspace_id, created, updated, name, tags, labels) \
@@ -48,6 +48,9 @@ impl Tx {
             .await?;
         let flow = self.read_flow_by_name(&create.name).await?;
         let flow = flow.ok_or_else(|| crate::Error::Conflict("the flow was deleted while it was created".into()))?;
+        if inserted > 0 {
+            self.emit_flow_event(&flow, "created").await?;
+        }
         Ok((flow, inserted > 0))
     }
 
@@ -75,12 +78,26 @@ impl Tx {
             sql.push(", tags = ").bind(json_list(&tags.unwrap_or_default()));
         }
         sql.push(" WHERE id = ").bind(id).push(" AND workspace_id = ").bind(self.workspace());
-        Ok(self.execute(&sql).await? > 0)
+        if self.execute(&sql).await? == 0 {
+            return Ok(false);
+        }
+        if let Some(flow) = self.read_flow(id).await? {
+            self.emit_flow_event(&flow, "updated").await?;
+        }
+        Ok(true)
     }
 
     /// Deletes a flow with its deployments and runs. Answers whether there was such a flow.
     pub async fn delete_flow(&mut self, id: Uuid) -> Result<bool> {
-        Ok(self.execute(&sql!("DELETE FROM flow WHERE id = $1 AND workspace_id = $2", id, self.workspace())).await? > 0)
+        let Some(flow) = self.read_flow(id).await? else { return Ok(false) };
+        self.execute(&sql!("DELETE FROM flow WHERE id = $1 AND workspace_id = $2", id, self.workspace())).await?;
+        self.emit_flow_event(&flow, "deleted").await?;
+        Ok(true)
+    }
+
+    async fn emit_flow_event(&mut self, flow: &Flow, what: &str) -> Result<()> {
+        let payload = serde_json::json!({ "name": flow.name, "tags": flow.tags, "labels": flow.labels });
+        self.emit_resource_event("prefect.flow", flow.id, &flow.name, what, &[], payload.into()).await
     }
 
     pub async fn list_flows(
