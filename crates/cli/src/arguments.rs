@@ -4,7 +4,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::{
-    api, artifact, block, completion, concurrency_limit, config, deployment, events, flow, flow_run,
+    api, artifact, block, completion, concurrency_limit, config, deployment, document, events, flow, flow_run,
     global_concurrency_limit, profile, server, task_run, variable, work_pool, work_queue, worker,
 };
 use crate::out::{Colour, Format};
@@ -30,7 +30,14 @@ pub struct Arguments {
     #[arg(long, global = true, help_heading = "Global options")]
     pub quiet: bool,
     /// Colours in the output
-    #[arg(long = "color", alias = "colour", global = true, value_enum, default_value_t, help_heading = "Global options")]
+    #[arg(
+        long = "color",
+        alias = "colour",
+        global = true,
+        value_enum,
+        default_value_t,
+        help_heading = "Global options"
+    )]
     pub colour: Colour,
     /// Ask before something is destroyed, even when nobody seems to be there
     #[arg(long, global = true, overrides_with = "no_prompt", help_heading = "Global options")]
@@ -91,6 +98,9 @@ pub enum Command {
     /// Deployments and their schedules
     #[command(subcommand, alias = "deployments")]
     Deployment(deployment::Command),
+    /// Print a page of the documentation that is made from this program
+    #[command(hide = true)]
+    Document(document::Arguments),
     /// Events: follow and send them
     #[command(subcommand, name = "event", alias = "events")]
     Event(events::Command),

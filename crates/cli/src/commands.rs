@@ -8,6 +8,7 @@ pub mod completion;
 pub mod concurrency_limit;
 pub mod config;
 pub mod deployment;
+pub mod document;
 pub mod events;
 pub mod flow;
 pub mod flow_run;
@@ -38,6 +39,7 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
     match command {
         Command::Completion(arguments) => return completion::run(&arguments, out),
         Command::Config(command) => return config::run(command, settings, out),
+        Command::Document(arguments) => return document::run(&arguments, out),
         Command::Profile(command) => return profile::run(command, settings, out),
         Command::Server(command) => return server::run(command, settings, out),
         Command::Worker(command) => return worker::run(command, settings, out),
@@ -60,9 +62,12 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
             Command::Version(arguments) => version::run(&arguments, &client, settings, out).await,
             Command::WorkPool(command) => work_pool::run(command, &client, settings, out).await,
             Command::WorkQueue(command) => work_queue::run(command, &client, out).await,
-            Command::Completion(_) | Command::Config(_) | Command::Profile(_) | Command::Server(_) | Command::Worker(_) => {
-                unreachable!("these have returned above")
-            }
+            Command::Completion(_)
+            | Command::Config(_)
+            | Command::Document(_)
+            | Command::Profile(_)
+            | Command::Server(_)
+            | Command::Worker(_) => unreachable!("these have returned above"),
         }
     })
 }

@@ -28,10 +28,9 @@ pub fn url_of(host: &str, port: u64, base_path: &str) -> String {
     format!("http://{host}:{port}{base_path}/api")
 }
 
-/// Where the web UI is, for links.
-pub fn ui_url(settings: &Settings, api_url: &str) -> String {
-    let set = settings.text(&table::client::UI_URL).map(|url| url.trim_end_matches('/').to_owned());
-    set.unwrap_or_else(|| api_url.strip_suffix("/api").unwrap_or(api_url).to_owned())
+/// The web UI's address, if one was set.
+pub fn ui_url(settings: &Settings) -> Option<String> {
+    settings.text(&table::client::UI_URL).map(|url| url.trim_end_matches('/').to_owned())
 }
 
 pub fn config(settings: &Settings) -> Config {

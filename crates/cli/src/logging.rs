@@ -33,7 +33,9 @@ pub fn start(settings: &Settings, part: Part, has_colour: bool) {
         Part::Server => settings.level(&table::server::LOGGING_LEVEL),
         Part::Worker if settings.flag(&table::worker::DEBUG_MODE) => "DEBUG",
         Part::Worker => settings.level(&table::client::LOGGING_LEVEL),
-        Part::Command if settings.is_set(&table::client::LOGGING_LEVEL) => settings.level(&table::client::LOGGING_LEVEL),
+        Part::Command if settings.is_set(&table::client::LOGGING_LEVEL) => {
+            settings.level(&table::client::LOGGING_LEVEL)
+        }
         Part::Command => "WARNING",
     };
     let directives = match settings.text(&table::client::LOGGING_FILTER) {

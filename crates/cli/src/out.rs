@@ -49,7 +49,12 @@ impl Out {
             Colour::Always => ColorChoice::Always,
             Colour::Never => ColorChoice::Never,
         };
-        Self { stdout: AutoStream::new(io::stdout(), choice), stderr: AutoStream::new(io::stderr(), choice), style, now }
+        Self {
+            stdout: AutoStream::new(io::stdout(), choice),
+            stderr: AutoStream::new(io::stderr(), choice),
+            style,
+            now,
+        }
     }
 
     pub fn is_json(&self) -> bool {
@@ -81,7 +86,13 @@ impl Out {
     }
 
     /// Items as JSON, or as a table with these columns; says so when there are none.
-    pub fn items<T: Serialize>(&mut self, items: &[T], what: &str, columns: &[&str], row: impl Fn(&T, &Self) -> Vec<Cell>) -> io::Result<()> {
+    pub fn items<T: Serialize>(
+        &mut self,
+        items: &[T],
+        what: &str,
+        columns: &[&str],
+        row: impl Fn(&T, &Self) -> Vec<Cell>,
+    ) -> io::Result<()> {
         if self.is_json() {
             return self.json(items);
         }
@@ -212,7 +223,14 @@ mod tests {
     #[test]
     fn times_are_told_in_their_largest_unit() {
         let now = Timestamp::parse("2026-01-02T00:00:00Z").unwrap();
-        for (seconds, text) in [(0.5, "now"), (-5.0, "5s ago"), (-119.0, "2m ago"), (7_199.0, "in 2h"), (86_300.0, "in 1d"), (-172_800.0, "2d ago")] {
+        for (seconds, text) in [
+            (0.5, "now"),
+            (-5.0, "5s ago"),
+            (-119.0, "2m ago"),
+            (7_199.0, "in 2h"),
+            (86_300.0, "in 1d"),
+            (-172_800.0, "2d ago"),
+        ] {
             assert_eq!(relative(now.plus_seconds(seconds), now), text);
         }
         assert_eq!((took(5.25), took(61.0), took(3_725.0)), ("5.2s".into(), "1m 1s".into(), "1h 2m".into()));

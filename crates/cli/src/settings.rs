@@ -85,8 +85,10 @@ impl Settings {
             return;
         }
         if let Err(unreadable) = value::check(setting.kind, &text) {
-            let shown = if setting.is_secret() { "its value cannot be read".to_owned() } else { unreadable.to_string() };
-            self.problems.push(Problem { key: setting.key, text: format!("setting `{}` ({source}): {shown}", setting.key) });
+            let shown =
+                if setting.is_secret() { "its value cannot be read".to_owned() } else { unreadable.to_string() };
+            self.problems
+                .push(Problem { key: setting.key, text: format!("setting `{}` ({source}): {shown}", setting.key) });
         }
         self.found.insert(setting.key, Found { text, source });
     }
@@ -209,7 +211,11 @@ impl Settings {
             [("$TIDEGATE_HOME", &table::client::HOME), ("$PREFECT_HOME", &table::client::PREFECT_HOME)]
         {
             if expanded.contains(variable) {
-                let folder = self.text(setting).unwrap_or(if variable == "$TIDEGATE_HOME" { "~/.tidegate" } else { "~/.prefect" });
+                let folder = self.text(setting).unwrap_or(if variable == "$TIDEGATE_HOME" {
+                    "~/.tidegate"
+                } else {
+                    "~/.prefect"
+                });
                 expanded = expanded.replace(variable, folder);
             }
         }
@@ -243,6 +249,7 @@ impl Settings {
     }
 
     pub fn profiles_path_of(&self, path: &Path) -> String {
-        path.strip_prefix(&self.environment.user_home).map_or_else(|_| path.display().to_string(), |rest| format!("~/{}", rest.display()))
+        path.strip_prefix(&self.environment.user_home)
+            .map_or_else(|_| path.display().to_string(), |rest| format!("~/{}", rest.display()))
     }
 }

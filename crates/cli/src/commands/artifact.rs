@@ -13,7 +13,7 @@ use crate::out::Out;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
-    /// List artifacts, the newest first: the latest of each key
+    /// List artifacts by key, the latest version of each
     Ls {
         #[arg(long, default_value_t = 100)]
         limit: usize,
@@ -47,7 +47,8 @@ async fn list(limit: usize, all: bool, client: &Client, out: &mut Out) -> anyhow
     let columns = ["Id", "Key", "Type", "Updated"];
     if all {
         let artifacts =
-            lookup::every(Some(limit), async |page| client.list_artifacts(None, ArtifactSort::KeyAsc, page).await).await?;
+            lookup::every(Some(limit), async |page| client.list_artifacts(None, ArtifactSort::KeyAsc, page).await)
+                .await?;
         return Ok(out.items(&artifacts, "artifacts", &columns, |artifact, out| {
             row(artifact.id, artifact.key.as_deref(), artifact.kind.as_deref(), out.relative(artifact.updated))
         })?);
@@ -73,7 +74,8 @@ fn of_key(key: &str) -> ArtifactFilter {
 async fn inspect(key: &str, limit: usize, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     let filter = of_key(key);
     let sort = ArtifactSort::CreatedDesc;
-    let artifacts = lookup::every(Some(limit), async |page| client.list_artifacts(Some(&filter), sort, page).await).await?;
+    let artifacts =
+        lookup::every(Some(limit), async |page| client.list_artifacts(Some(&filter), sort, page).await).await?;
     if artifacts.is_empty() {
         return Err(failure::not_found("artifact", key, "artifact ls").into());
     }
@@ -106,7 +108,8 @@ async fn delete(key: Option<String>, id: Option<String>, client: &Client, out: &
         (Some(key), None) => {
             let filter = of_key(key);
             let sort = ArtifactSort::CreatedDesc;
-            let found = lookup::every(None, async |page| client.list_artifacts(Some(&filter), sort, page).await).await?;
+            let found =
+                lookup::every(None, async |page| client.list_artifacts(Some(&filter), sort, page).await).await?;
             found.into_iter().map(|artifact| artifact.id).collect()
         }
         _ => return Err(Failure::usage("give a key or `--id`").into()),

@@ -83,7 +83,9 @@ fn slug_of(block: &BlockDocument) -> String {
 fn inspect(block: &BlockDocument, out: &mut Out) -> anyhow::Result<()> {
     let data = block.data.value();
     let data = data.as_object().map(|data| {
-        let lines = data.iter().map(|(name, value)| format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)));
+        let lines = data.iter().map(|(name, value)| {
+            format!("{name}: {}", value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned))
+        });
         lines.collect::<Vec<_>>().join("\n")
     });
     let fields = vec![

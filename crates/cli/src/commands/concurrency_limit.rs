@@ -91,13 +91,23 @@ async fn post<T: serde::de::DeserializeOwned>(client: &Client, path: &str, body:
 fn path(tag: &str) -> String {
     let encoded: String = tag
         .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect();
     format!("/concurrency_limits/tag/{encoded}")
 }
 
 fn known<T>(answer: tidegate_client::Result<T>, tag: &str) -> anyhow::Result<T> {
     answer.map_err(|error| {
-        if error.is_not_found() { failure::not_found("limit of tag", tag, "concurrency-limit ls").into() } else { error.into() }
+        if error.is_not_found() {
+            failure::not_found("limit of tag", tag, "concurrency-limit ls").into()
+        } else {
+            error.into()
+        }
     })
 }

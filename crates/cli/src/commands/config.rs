@@ -9,7 +9,7 @@ use crate::settings::database::hide_password;
 use crate::settings::profiles::ProfilesFile;
 use crate::settings::sources::Source;
 use crate::settings::table::{self, Setting};
-use crate::settings::{Settings, document, value};
+use crate::settings::{Settings, value};
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -48,9 +48,6 @@ pub enum Command {
     },
     /// Check all settings
     Validate,
-    /// Print docs/settings.md
-    #[command(hide = true)]
-    Document,
 }
 
 pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
@@ -61,7 +58,6 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
         Command::Set { settings: changes } => set(settings, &changes, out),
         Command::Unset { names, yes } => unset(settings, &names, yes, out),
         Command::Validate => validate(settings, out),
-        Command::Document => Ok(out.line(document::markdown().trim_end())?),
     }
 }
 
@@ -156,7 +152,10 @@ fn name_in(file: &ProfilesFile, settings: &Settings, setting: &Setting) -> anyho
         return Ok(setting.tidegate_name());
     }
     setting.prefect_name().ok_or_else(|| {
-        let failure = Failure::new(format!("`{}` is no setting of the reference, whose profile `{}` is active", setting.key, settings.profile));
+        let failure = Failure::new(format!(
+            "`{}` is no setting of the reference, whose profile `{}` is active",
+            setting.key, settings.profile
+        ));
         failure.hint("`tidegate profile create NAME --from …` makes a profile of Tidegate's own").into()
     })
 }
@@ -168,7 +167,8 @@ fn set(settings: &Settings, changes: &[String], out: &mut Out) -> anyhow::Result
             return Err(Failure::usage(format!("`{change}` is not of the form NAME=VALUE")).into());
         };
         let setting = require(name.trim())?;
-        value::check(setting.kind, text).map_err(|error| Failure::usage(format!("setting `{}`: {error}", setting.key)))?;
+        value::check(setting.kind, text)
+            .map_err(|error| Failure::usage(format!("setting `{}`: {error}", setting.key)))?;
         if matches!(setting.key, "home" | "profiles_path" | "prefect_home" | "prefect_profiles_path" | "profile") {
             let failure = Failure::usage(format!("`{}` says where profiles are: it cannot be in one", setting.key));
             return Err(failure.hint(format!("set {} in the environment", setting.tidegate_name())).into());

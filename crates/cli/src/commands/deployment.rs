@@ -94,7 +94,8 @@ async fn list(flow_names: Vec<String>, by_created: bool, client: &Client, out: &
     let sort = if by_created { DeploymentSort::CreatedDesc } else { DeploymentSort::NameAsc };
     let mut deployments = every(&RunFilters { flows, ..RunFilters::default() }, sort, client).await?;
     let flows = flow_run::flow_names(client, deployments.iter().map(|deployment| deployment.flow_id), out).await?;
-    let name = |deployment: &Deployment| full_name(deployment, flows.get(&deployment.flow_id).map_or("", String::as_str));
+    let name =
+        |deployment: &Deployment| full_name(deployment, flows.get(&deployment.flow_id).map_or("", String::as_str));
     if !by_created {
         deployments.sort_by_key(&name);
     }
@@ -104,7 +105,9 @@ async fn list(flow_names: Vec<String>, by_created: bool, client: &Client, out: &
             Cell::new(name(deployment)),
             Cell::new(deployment.id),
             Cell::new(deployment.work_pool_name.as_deref().unwrap_or_default()),
-            Cell::new(deployment.schedules.iter().map(|one| schedule::describe(&one.schedule)).collect::<Vec<_>>().join("; ")),
+            Cell::new(
+                deployment.schedules.iter().map(|one| schedule::describe(&one.schedule)).collect::<Vec<_>>().join("; "),
+            ),
             Cell::new(status(deployment)),
             Cell::new(deployment.tags.join(", ")),
         ]
@@ -126,11 +129,14 @@ fn status(deployment: &Deployment) -> &'static str {
 
 async fn inspect(deployment: &Deployment, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     let flow = client.read_flow(deployment.flow_id).await?.map(|flow| flow.name).unwrap_or_default();
-    let json = |json: &tidegate_core::json::Json| Some(json.text().to_owned()).filter(|text| text != "{}" && text != "null");
+    let json =
+        |json: &tidegate_core::json::Json| Some(json.text().to_owned()).filter(|text| text != "{}" && text != "null");
     let schedules: BTreeMap<_, _> = deployment
         .schedules
         .iter()
-        .map(|one| (one.id, format!("{}{}", schedule::describe(&one.schedule), if one.active { "" } else { " (paused)" })))
+        .map(|one| {
+            (one.id, format!("{}{}", schedule::describe(&one.schedule), if one.active { "" } else { " (paused)" }))
+        })
         .collect();
     let fields = vec![
         ("Name", Some(full_name(deployment, &flow))),
@@ -153,7 +159,13 @@ async fn inspect(deployment: &Deployment, client: &Client, out: &mut Out) -> any
     Ok(out.item(deployment, fields)?)
 }
 
-async fn delete(name: Option<String>, id: Option<String>, all: bool, client: &Client, out: &mut Out) -> anyhow::Result<()> {
+async fn delete(
+    name: Option<String>,
+    id: Option<String>,
+    all: bool,
+    client: &Client,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     if !all {
         let deployment = lookup::deployment_of(client, name.as_deref(), id.as_deref()).await?;
         if out.confirm(&format!("Delete deployment `{}`?", deployment.name))? {

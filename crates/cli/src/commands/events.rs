@@ -141,7 +141,8 @@ fn labels(given: &[String], id: Option<String>) -> anyhow::Result<Resource> {
 }
 
 fn related_resources(text: &str) -> anyhow::Result<Vec<Resource>> {
-    let value: Value = serde_json::from_str(text).map_err(|error| Failure::usage(format!("`--related` is not JSON: {error}")))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| Failure::usage(format!("`--related` is not JSON: {error}")))?;
     let items = match value {
         Value::Array(items) => items,
         item => vec![item],

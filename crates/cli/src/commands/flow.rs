@@ -20,7 +20,8 @@ pub enum Command {
 pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     let Command::Ls { limit } = command;
     let filters = RunFilters::default();
-    let flows = lookup::every(Some(limit), async |page| client.list_flows(&filters, FlowSort::CreatedDesc, page).await).await?;
+    let flows =
+        lookup::every(Some(limit), async |page| client.list_flows(&filters, FlowSort::CreatedDesc, page).await).await?;
     let columns = ["Id", "Name", "Tags", "Created"];
     Ok(out.items(&flows, "flows", &columns, |flow, out| {
         vec![Cell::new(flow.id), Cell::new(&flow.name), Cell::new(flow.tags.join(", ")), out.relative(flow.created)]

@@ -140,7 +140,8 @@ async fn list(arguments: List, client: &Client, out: &mut Out) -> anyhow::Result
         ..RunFilters::default()
     };
     let sort = FlowRunSort::ExpectedStartTimeDesc;
-    let runs = lookup::every(Some(arguments.limit), async |page| client.list_flow_runs(&filters, sort, page).await).await?;
+    let runs =
+        lookup::every(Some(arguments.limit), async |page| client.list_flow_runs(&filters, sort, page).await).await?;
     let flows = flow_names(client, runs.iter().map(|run| run.flow_id), out).await?;
     let columns = ["Id", "Flow", "Name", "State", "When"];
     Ok(out.items(&runs, "flow runs", &columns, |run, out| {
@@ -191,7 +192,9 @@ async fn inspect(run: &FlowRun, client: &Client, out: &mut Out) -> anyhow::Resul
         Err(error) if error.is_unknown_operation() => None,
         Err(error) => return Err(error.into()),
     };
-    let time = |time: Option<tidegate_core::time::Timestamp>| time.map(|time| format!("{time} ({})", out::relative(time, out.now)));
+    let time = |time: Option<tidegate_core::time::Timestamp>| {
+        time.map(|time| format!("{time} ({})", out::relative(time, out.now)))
+    };
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
     let failure = infrastructure.as_ref().and_then(|infrastructure| infrastructure.failure.as_ref());
     let fields = vec![

@@ -171,7 +171,13 @@ async fn switch(client: &Client, name: &str, active: bool, out: &mut Out) -> any
     apply(client, name, change, word, out).await
 }
 
-async fn apply(client: &Client, name: &str, change: ConcurrencyLimitV2Update, word: &str, out: &mut Out) -> anyhow::Result<()> {
+async fn apply(
+    client: &Client,
+    name: &str,
+    change: ConcurrencyLimitV2Update,
+    word: &str,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     match client.update_concurrency_limit(name, &change).await {
         Ok(()) => {}
         Err(error) if error.is_not_found() => {

@@ -105,7 +105,8 @@ impl<'a> Follower<'a> {
         const OVERLAP_SECONDS: f64 = 10.0;
         let filter = self.owner.filter(self.newest.map(|newest| newest.plus_seconds(-OVERLAP_SECONDS)));
         let client = self.client;
-        let logs = lookup::every(None, async |page| client.list_logs(&filter, LogSort::TimestampAsc, page).await).await?;
+        let logs =
+            lookup::every(None, async |page| client.list_logs(&filter, LogSort::TimestampAsc, page).await).await?;
         for log in &logs {
             self.take(log, out)?;
         }

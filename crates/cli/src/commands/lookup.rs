@@ -54,7 +54,9 @@ pub async fn deployment_of(client: &Client, name: Option<&str>, id: Option<&str>
     match (name, id) {
         (Some(name), None) | (None, Some(name)) => deployment(client, name).await,
         (Some(_), Some(_)) => Err(Failure::usage("give a name or `--id`, not both").into()),
-        (None, None) => Err(Failure::usage("which deployment?").hint("`tidegate deployment ls` shows their names").into()),
+        (None, None) => {
+            Err(Failure::usage("which deployment?").hint("`tidegate deployment ls` shows their names").into())
+        }
     }
 }
 

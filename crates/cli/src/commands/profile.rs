@@ -77,7 +77,8 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
                     out.note(format!("Profile `{name}` stays as it is."))?;
                     continue;
                 }
-                let values: Vec<_> = values.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+                let values: Vec<_> =
+                    values.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
                 files.ours.create(name, &values)?;
                 out.note(format!("Profile `{name}` is added."))?;
             }
@@ -183,8 +184,11 @@ fn inspect(files: &Files, name: &str, out: &mut Out) -> anyhow::Result<()> {
     }
     let settings = files.settings(name);
     if out.is_json() {
-        let object: serde_json::Map<_, _> =
-            settings.into_iter().map(|(name, text)| (veil(&name, text.clone()), name)).map(|(text, name)| (name, text.into())).collect();
+        let object: serde_json::Map<_, _> = settings
+            .into_iter()
+            .map(|(name, text)| (veil(&name, text.clone()), name))
+            .map(|(text, name)| (name, text.into()))
+            .collect();
         return Ok(out.json(&object)?);
     }
     if settings.is_empty() {

@@ -70,7 +70,9 @@ async fn list(filters: RunFilters, limit: usize, client: &Client, out: &mut Out)
 async fn inspect(id: &str, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     let found = client.read_task_run(lookup::id(id)?).await?;
     let run = found.ok_or_else(|| failure::not_found("task run", id, "task-run ls"))?;
-    let time = |time: Option<tidegate_core::time::Timestamp>| time.map(|time| format!("{time} ({})", out::relative(time, out.now)));
+    let time = |time: Option<tidegate_core::time::Timestamp>| {
+        time.map(|time| format!("{time} ({})", out::relative(time, out.now)))
+    };
     let fields = vec![
         ("Name", Some(run.name.clone())),
         ("Id", Some(run.id.to_string())),

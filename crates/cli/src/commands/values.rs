@@ -62,21 +62,29 @@ pub fn object_in_file(path: &Path) -> anyhow::Result<Value> {
 }
 
 /// When a run shall start: `--start-in "5 minutes"` or `--start-at "2026-03-01 07:30"`.
-pub fn start_time(start_in: Option<&str>, start_at: Option<&str>, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+pub fn start_time(
+    start_in: Option<&str>,
+    start_at: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Failure> {
     match (start_in, start_at) {
         (None, None) => Ok(None),
         (Some(_), Some(_)) => Err(Failure::usage("give `--start-in` or `--start-at`, not both")),
         (Some(text), None) => {
             let length = duration(text.trim().strip_prefix("in ").unwrap_or(text));
             let length = length.ok_or_else(|| {
-                Failure::usage(format!("`--start-in {text}` is no length of time")).hint("for example `5 minutes`, `2h` or `90`")
+                Failure::usage(format!("`--start-in {text}` is no length of time"))
+                    .hint("for example `5 minutes`, `2h` or `90`")
             })?;
             Ok(Some(now.plus_seconds(length.as_secs_f64())))
         }
-        (None, Some(text)) => instant(text.trim().strip_prefix("at ").unwrap_or(text), now).map(Some).ok_or_else(|| {
-            Failure::usage(format!("`--start-at {text}` is no time"))
-                .hint("for example `2026-03-01 07:30` (local time), `2026-03-01T06:30:00Z`, `tomorrow 7:30` or `17:45`")
-        }),
+        (None, Some(text)) => {
+            instant(text.trim().strip_prefix("at ").unwrap_or(text), now).map(Some).ok_or_else(|| {
+                Failure::usage(format!("`--start-at {text}` is no time")).hint(
+                    "for example `2026-03-01 07:30` (local time), `2026-03-01T06:30:00Z`, `tomorrow 7:30` or `17:45`",
+                )
+            })
+        }
     }
 }
 

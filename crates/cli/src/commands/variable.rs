@@ -100,10 +100,14 @@ async fn set(
         return Ok(());
     }
     if !overwrite {
-        return Err(Failure::new(format!("variable `{name}` exists already")).hint("`--overwrite` replaces its value").into());
+        return Err(Failure::new(format!("variable `{name}` exists already"))
+            .hint("`--overwrite` replaces its value")
+            .into());
     }
     let tags = if tags.is_empty() { Patch::Keep } else { Patch::Set(tags) };
-    client.update_variable(&name, &VariableUpdate { value: Patch::Set(value), tags, ..VariableUpdate::default() }).await?;
+    client
+        .update_variable(&name, &VariableUpdate { value: Patch::Set(value), tags, ..VariableUpdate::default() })
+        .await?;
     out.note(format!("Variable `{name}` is set."))?;
     Ok(())
 }

@@ -21,7 +21,8 @@ const COMPATIBLE_WITH: &str = "3.8.8";
 const API_VERSION: &str = "0.8.4";
 
 pub async fn run(_: &Arguments, client: &Client, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
-    let database = Database::of_settings(settings).map_or_else(|error| error.to_string(), |database| database.describe());
+    let database =
+        Database::of_settings(settings).map_or_else(|error| error.to_string(), |database| database.describe());
     let server = match server_version(client).await {
         Ok(version) => version,
         Err(_) => "not reachable".to_owned(),

@@ -113,7 +113,9 @@ pub async fn run(command: Command, client: &Client, settings: &Settings, out: &m
             };
             apply(client, &name, update, "changed", out).await
         }
-        Command::Pause { name } => apply(client, &name, WorkPoolUpdate { is_paused: Patch::Set(true), ..update }, "paused", out).await,
+        Command::Pause { name } => {
+            apply(client, &name, WorkPoolUpdate { is_paused: Patch::Set(true), ..update }, "paused", out).await
+        }
         Command::Resume { name } => {
             let update = WorkPoolUpdate { is_paused: Patch::Set(false), ..update };
             apply(client, &name, update, "no longer paused", out).await
@@ -134,7 +136,9 @@ pub async fn run(command: Command, client: &Client, settings: &Settings, out: &m
             }
             Ok(())
         }
-        Command::Preview { name, hours } => preview(&lookup::work_pool(client, &name).await?.name, None, hours, client, out).await,
+        Command::Preview { name, hours } => {
+            preview(&lookup::work_pool(client, &name).await?.name, None, hours, client, out).await
+        }
         Command::Slots { name } => {
             lookup::work_pool(client, &name).await?;
             let status = client.read_work_pool_concurrency_status(&name).await?;
@@ -256,7 +260,9 @@ async fn inspect(pool: &WorkPool, client: &Client, out: &mut Out) -> anyhow::Res
     };
     let workers = workers.iter().map(worker).collect::<Vec<_>>().join("\n");
     let template = pool.base_job_template.value();
-    let variables = template["variables"]["properties"].as_object().map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "));
+    let variables = template["variables"]["properties"]
+        .as_object()
+        .map(|names| names.keys().cloned().collect::<Vec<_>>().join(", "));
     let fields = vec![
         ("Name", Some(pool.name.clone())),
         ("Id", Some(pool.id.to_string())),
@@ -273,7 +279,13 @@ async fn inspect(pool: &WorkPool, client: &Client, out: &mut Out) -> anyhow::Res
 }
 
 /// The runs of a pool, or of some of its queues, that are due within some hours.
-pub async fn preview(pool: &str, queues: Option<&[String]>, hours: f64, client: &Client, out: &mut Out) -> anyhow::Result<()> {
+pub async fn preview(
+    pool: &str,
+    queues: Option<&[String]>,
+    hours: f64,
+    client: &Client,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let until = out.now.plus_seconds(hours * 3_600.0);
     let due = client.list_scheduled_flow_runs(pool, queues, until, None).await?;
     let mut runs: Vec<_> = due.into_iter().map(|due| due.flow_run).collect();

@@ -138,7 +138,14 @@ pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Re
         Command::Slots(name) => {
             let queue = require(client, &name).await?;
             let status = client.read_work_queue_concurrency_status(queue.id).await?;
-            work_pool::slots(&status, &queue.name, status.active_slots, status.concurrency_limit, &status.flow_runs, out)
+            work_pool::slots(
+                &status,
+                &queue.name,
+                status.active_slots,
+                status.concurrency_limit,
+                &status.flow_runs,
+                out,
+            )
         }
     }
 }
@@ -159,7 +166,13 @@ async fn apply(client: &Client, name: &Name, update: WorkQueueUpdate, word: &str
     Ok(())
 }
 
-async fn list(verbose: bool, prefix: Option<String>, pool: Option<String>, client: &Client, out: &mut Out) -> anyhow::Result<()> {
+async fn list(
+    verbose: bool,
+    prefix: Option<String>,
+    pool: Option<String>,
+    client: &Client,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let mut queues = match &pool {
         Some(pool) => {
             lookup::work_pool(client, pool).await?;

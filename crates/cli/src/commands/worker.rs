@@ -79,7 +79,10 @@ fn start(arguments: Start, settings: &Settings, out: &mut Out) -> anyhow::Result
         options.hard_stop = shutdown.hard;
         tidegate_worker::run(options, client, shutdown.soft).await
     })?;
-    out.note(format!("The worker has stopped: {} runs taken, {} ended well, {} did not.", outcome.taken, outcome.succeeded, outcome.failed))?;
+    out.note(format!(
+        "The worker has stopped: {} runs taken, {} ended well, {} did not.",
+        outcome.taken, outcome.succeeded, outcome.failed
+    ))?;
     Ok(())
 }
 

@@ -48,7 +48,9 @@ impl Database {
                     path => Ok(Self::Sqlite { path: settings.absolute(path) }),
                 }
             }
-            "postgres" | "postgresql" | "postgresql+asyncpg" => Ok(Self::Postgres { url: format!("postgresql://{rest}") }),
+            "postgres" | "postgresql" | "postgresql+asyncpg" => {
+                Ok(Self::Postgres { url: format!("postgresql://{rest}") })
+            }
             _ => Err(DatabaseError::UnknownScheme(hide_password(url))),
         }
     }
@@ -61,10 +63,13 @@ impl Database {
             })
         };
         match driver {
-            "sqlite" | "sqlite+aiosqlite" => Ok(Self::Sqlite { path: settings.absolute(part(&table::database::NAME)?) }),
+            "sqlite" | "sqlite+aiosqlite" => {
+                Ok(Self::Sqlite { path: settings.absolute(part(&table::database::NAME)?) })
+            }
             "postgresql" | "postgresql+asyncpg" => {
                 let user = encode(part(&table::database::USER)?);
-                let password = settings.text(&table::database::PASSWORD).map(|p| format!(":{}", encode(p))).unwrap_or_default();
+                let password =
+                    settings.text(&table::database::PASSWORD).map(|p| format!(":{}", encode(p))).unwrap_or_default();
                 let host = part(&table::database::HOST)?;
                 let port = settings.text(&table::database::PORT).unwrap_or("5432");
                 let name = encode(part(&table::database::NAME)?);

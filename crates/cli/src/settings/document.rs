@@ -6,7 +6,7 @@ use super::table::{self, Fallback, Reader, Setting};
 
 const HEAD: &str = "# Settings
 
-<!-- Written by `tidegate config document`; a test compares. Change the table in `crates/cli/src/settings/table/`. -->
+<!-- Written by `tidegate document settings`; a test compares. Change the table in `crates/cli/src/settings/table/`. -->
 
 Every setting has a dotted key. The same setting can be given in several places; the first one that names it wins:
 

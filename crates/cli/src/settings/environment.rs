@@ -15,8 +15,9 @@ pub struct Environment {
 impl Environment {
     /// Reads the process's environment. Variables that are not text are left out: no setting can be read from them.
     pub fn of_process() -> io::Result<Self> {
-        let variables: BTreeMap<String, String> =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
+        let variables: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let user_home = std::env::home_dir().unwrap_or_else(|| PathBuf::from("/"));
         Ok(Self { variables, working_directory: std::env::current_dir()?, user_home })
     }

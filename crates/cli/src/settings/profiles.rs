@@ -47,9 +47,13 @@ impl ProfilesFile {
 
     /// The settings of a profile as name and text, in the file's order.
     pub fn settings(&self, name: &str) -> Vec<(String, String)> {
-        let profile = self.document.get("profiles").and_then(|profiles| profiles.get(name)).and_then(Item::as_table_like);
+        let profile =
+            self.document.get("profiles").and_then(|profiles| profiles.get(name)).and_then(Item::as_table_like);
         let Some(profile) = profile else { return Vec::new() };
-        profile.iter().filter_map(|(key, item)| Some((key.to_owned(), super::toml_file::text_of(item.as_value()?)))).collect()
+        profile
+            .iter()
+            .filter_map(|(key, item)| Some((key.to_owned(), super::toml_file::text_of(item.as_value()?))))
+            .collect()
     }
 
     pub fn create(&mut self, name: &str, settings: &[(String, String)]) -> anyhow::Result<()> {

@@ -114,7 +114,9 @@ fn signed(count: u64) -> i64 {
 fn listen(settings: &Settings) -> anyhow::Result<SocketAddr> {
     let host = settings.text(&server::API_HOST).unwrap_or("127.0.0.1");
     let port = u16::try_from(settings.count(&server::API_PORT)).context("the port must be at most 65535")?;
-    let mut addresses = (host.trim_matches(['[', ']']), port).to_socket_addrs().with_context(|| format!("`{host}` is no host to listen on"))?;
+    let mut addresses = (host.trim_matches(['[', ']']), port)
+        .to_socket_addrs()
+        .with_context(|| format!("`{host}` is no host to listen on"))?;
     addresses.next().with_context(|| format!("host `{host}` has no address"))
 }
 

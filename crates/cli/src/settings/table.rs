@@ -163,9 +163,8 @@ pub static GROUPS: &[(&str, &[&Setting])] = &[
     ("Accepted without effect", accepted::nobody::ALL),
 ];
 
-static BY_NAME: LazyLock<std::collections::HashMap<String, &'static Setting>> = LazyLock::new(|| {
-    all().flat_map(|setting| setting.names().into_iter().map(move |name| (name, setting))).collect()
-});
+static BY_NAME: LazyLock<std::collections::HashMap<String, &'static Setting>> =
+    LazyLock::new(|| all().flat_map(|setting| setting.names().into_iter().map(move |name| (name, setting))).collect());
 
 pub fn all() -> impl Iterator<Item = &'static Setting> {
     GROUPS.iter().flat_map(|(_, settings)| settings.iter().copied())

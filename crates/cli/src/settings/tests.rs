@@ -76,14 +76,17 @@ fn the_settings_of_the_reference_are_all_known() {
 fn the_document_is_current() {
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md"));
     let written = fs::read_to_string(path).unwrap();
-    assert!(written == document::markdown(), "run `tidegate config document > docs/settings.md`");
+    assert!(written == document::markdown(), "run `tidegate document settings > docs/settings.md`");
 }
 
 #[test]
 fn the_nearest_source_wins_and_is_remembered() {
     let port = &table::server::API_PORT;
     let mut place = Place::new()
-        .file("home/.prefect/profiles.toml", "active='p'\n[profiles.p]\nPREFECT_SERVER_API_PORT='1'\nPREFECT_API_URL='x'")
+        .file(
+            "home/.prefect/profiles.toml",
+            "active='p'\n[profiles.p]\nPREFECT_SERVER_API_PORT='1'\nPREFECT_API_URL='x'",
+        )
         .file("home/.tidegate/profiles.toml", "active='p'\n[profiles.p]\nPREFECT_SERVER_API_PORT='2'");
     assert_eq!(place.load().count(port), 2);
     assert_eq!(place.load().text(&table::client::API_URL), Some("x"));
@@ -176,7 +179,9 @@ fn a_profile_is_chosen_by_name_before_the_active_one() {
 
 #[test]
 fn every_spelling_of_a_database_is_read() {
-    let of = |url: &str| Database::of_settings(&Place::new().variable("TIDEGATE_SERVER_DATABASE_CONNECTION_URL", url).load());
+    let of = |url: &str| {
+        Database::of_settings(&Place::new().variable("TIDEGATE_SERVER_DATABASE_CONNECTION_URL", url).load())
+    };
     let sqlite = |path: &str| Ok(Database::Sqlite { path: PathBuf::from(path) });
     let postgres = |url: &str| Ok(Database::Postgres { url: url.to_owned() });
     assert_eq!(of("sqlite+aiosqlite:////data/a.db"), sqlite("/data/a.db"));
@@ -227,7 +232,10 @@ fn editing_a_profiles_file_keeps_comments_and_order() {
     file.write().unwrap();
     let [again, _] = place.load().profiles_files().unwrap();
     assert_eq!(again.active(), Some("first"));
-    assert_eq!(again.settings("first"), [("PREFECT_API_URL".into(), "A".into()), ("PREFECT_API_KEY".into(), "new".into())]);
+    assert_eq!(
+        again.settings("first"),
+        [("PREFECT_API_URL".into(), "A".into()), ("PREFECT_API_KEY".into(), "new".into())]
+    );
     assert_eq!(again.settings("b"), [("PREFECT_API_KEY".into(), "k".into())]);
     let text = fs::read_to_string(&again.path).unwrap();
     assert!(text.starts_with("# mine\nactive = \"first\"\n"), "{text}");

@@ -57,8 +57,10 @@ pub fn text_of(value: &Value) -> String {
         Value::Datetime(time) => time.value().to_string(),
         Value::Array(items) => items.iter().map(text_of).collect::<Vec<_>>().join(","),
         Value::InlineTable(table) => {
-            let object: serde_json::Map<_, _> =
-                table.iter().map(|(name, value)| (name.to_owned(), serde_json::Value::String(text_of(value)))).collect();
+            let object: serde_json::Map<_, _> = table
+                .iter()
+                .map(|(name, value)| (name.to_owned(), serde_json::Value::String(text_of(value))))
+                .collect();
             serde_json::Value::Object(object).to_string()
         }
     }

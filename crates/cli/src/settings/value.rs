@@ -38,7 +38,8 @@ pub fn flag(text: &str) -> Option<bool> {
 /// As pydantic does: `5`, ` 5 `, `+5`, `5.0` and `1_000` are whole numbers.
 pub fn integer(text: &str) -> Option<i64> {
     let text = text.trim();
-    let text = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map_or(text, |(whole, _)| whole);
+    let text =
+        text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map_or(text, |(whole, _)| whole);
     text.replace('_', "").parse().ok()
 }
 
@@ -71,7 +72,10 @@ fn iso_seconds(text: &str) -> Option<f64> {
     let rest = text.strip_prefix(['P', 'p'])?;
     let (days, time) = rest.split_once(['T', 't']).unwrap_or((rest, ""));
     let mut total = 0.0;
-    for (part, units) in [(days, [('W', 604_800.0), ('D', 86_400.0)].as_slice()), (time, [('H', 3_600.0), ('M', 60.0), ('S', 1.0)].as_slice())] {
+    for (part, units) in [
+        (days, [('W', 604_800.0), ('D', 86_400.0)].as_slice()),
+        (time, [('H', 3_600.0), ('M', 60.0), ('S', 1.0)].as_slice()),
+    ] {
         let mut digits = String::new();
         for character in part.chars() {
             if character.is_ascii_digit() || character == '.' {

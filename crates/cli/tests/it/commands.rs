@@ -80,7 +80,10 @@ fn limits_are_created_changed_switched_and_deleted() {
     served.ok(&["gcl", "disable", "database"]);
     assert!(served.place.run(&["gcl", "disable", "database"]).fails(1).contains("is switched off already"));
     let limit = served.json(&["gcl", "inspect", "database"]);
-    assert_eq!((&limit["limit"], &limit["active"], &limit["slot_decay_per_second"]), (&7.into(), &false.into(), &0.5.into()));
+    assert_eq!(
+        (&limit["limit"], &limit["active"], &limit["slot_decay_per_second"]),
+        (&7.into(), &false.into(), &0.5.into())
+    );
     served.ok(&["gcl", "delete", "database"]);
     assert_eq!(served.json(&["gcl", "ls"]), serde_json::json!([]));
     let empty = served.place.run(&["gcl", "ls"]);
@@ -109,7 +112,8 @@ fn pools_and_queues_are_managed() {
     let queue = served.json(&["work-queue", "inspect", "fast", "--pool", "p"]);
     assert_eq!((&queue["concurrency_limit"], &queue["is_paused"]), (&2.into(), &true.into()));
     served.ok(&["work-queue", "delete", "fast", "-p", "p"]);
-    let names: Vec<String> = words(&served.ok(&["work-queue", "ls", "--pool", "p"]))[1..].iter().map(|row| row[0].to_owned()).collect();
+    let names: Vec<String> =
+        words(&served.ok(&["work-queue", "ls", "--pool", "p"]))[1..].iter().map(|row| row[0].to_owned()).collect();
     assert_eq!(names, ["default"]);
     served.ok(&["work-pool", "delete", "p"]);
     assert!(served.place.run(&["work-queue", "ls", "--pool", "p"]).fails(1).contains("work pool `p` was not found"));
@@ -118,7 +122,16 @@ fn pools_and_queues_are_managed() {
 #[test]
 fn a_deployment_is_scheduled_paused_and_run() {
     let served = Served::with_deployment();
-    served.ok(&["deployment", "schedule", "create", "hello/daily", "--cron", "0 7 * * *", "--timezone", "Europe/Vienna"]);
+    served.ok(&[
+        "deployment",
+        "schedule",
+        "create",
+        "hello/daily",
+        "--cron",
+        "0 7 * * *",
+        "--timezone",
+        "Europe/Vienna",
+    ]);
     served.ok(&["deployment", "schedule", "create", "hello/daily", "--interval", "5400", "--no-active"]);
     let listed = served.json(&["deployment", "schedule", "ls", "hello/daily"]);
     assert_eq!(listed.as_array().unwrap().len(), 2);
@@ -126,7 +139,12 @@ fn a_deployment_is_scheduled_paused_and_run() {
     let listed = served.json(&["deployment", "schedule", "ls", "hello/daily"]);
     assert!(listed.as_array().unwrap().iter().all(|one| one["active"] == false));
     let table = served.ok(&["deployment", "ls"]);
-    assert!(table.contains("hello/daily") && table.contains("cron 0 7 * * * (Europe/Vienna)") && table.contains("every 1h 30m"), "{table}");
+    assert!(
+        table.contains("hello/daily")
+            && table.contains("cron 0 7 * * * (Europe/Vienna)")
+            && table.contains("every 1h 30m"),
+        "{table}"
+    );
     served.ok(&["deployment", "schedule", "clear", "hello/daily", "-y"]);
     served.ok(&["deployment", "pause", "hello/daily"]);
     assert_eq!(served.json(&["deployment", "inspect", "hello/daily"])["paused"], true);
@@ -134,10 +152,23 @@ fn a_deployment_is_scheduled_paused_and_run() {
     let wrong = served.place.run(&["deployment", "run", "hello/daily", "--param", "nam=Ada"]).fails(2);
     assert_eq!(wrong, "error: the flow has no parameter `nam`\nhint: it has: name\n");
     let id = served.ok(&[
-        "deployment", "run", "hello/daily", "--param", "name=Ada", "--start-in", "2h", "--tag", "trial", "--flow-run-name", "later",
+        "deployment",
+        "run",
+        "hello/daily",
+        "--param",
+        "name=Ada",
+        "--start-in",
+        "2h",
+        "--tag",
+        "trial",
+        "--flow-run-name",
+        "later",
     ]);
     let run = served.json(&["flow-run", "inspect", id.trim()]);
-    assert_eq!((&run["name"], &run["parameters"]["name"], &run["tags"][0]), (&"later".into(), &"Ada".into(), &"trial".into()));
+    assert_eq!(
+        (&run["name"], &run["parameters"]["name"], &run["tags"][0]),
+        (&"later".into(), &"Ada".into(), &"trial".into())
+    );
     assert_eq!(run["state_type"], "SCHEDULED");
     assert!(served.ok(&["work-pool", "preview", "p", "--hours", "3"]).contains("later"));
     served.ok(&["deployment", "delete", "hello/daily"]);
@@ -151,7 +182,9 @@ fn a_flow_run_is_listed_cancelled_retried_and_deleted() {
     let id = id.trim();
     let row = served.ok(&["flow-run", "ls", "--state-type", "scheduled", "--flow-name", "hello"]);
     assert_eq!(words(&row)[1], [id, "hello", "tide", "Scheduled", "in", "1h"]);
-    assert!(served.place.run(&["flow-run", "retry", "tide"]).fails(1).contains("only a run that has ended can be retried"));
+    assert!(
+        served.place.run(&["flow-run", "retry", "tide"]).fails(1).contains("only a run that has ended can be retried")
+    );
     let cancelled = served.place.run(&["flow-run", "cancel", "tide"]);
     assert_eq!((cancelled.code, cancelled.stderr.as_str()), (0, "Flow run `tide` is Cancelled.\n"));
     let watched = served.place.run(&["flow-run", "watch", id]);
@@ -193,5 +226,9 @@ fn an_event_is_sent_and_answers_are_printed_as_they_are() {
     assert!(missing.contains("add `--resource-id my.thing.1`"), "{missing}");
     let refused = served.place.run(&["api", "POST", "/flows/filter", "--data", r#"{"limit": "x"}"#]);
     assert_eq!(refused.code, 1);
-    assert!(refused.stdout.contains("\"int_parsing\"") && refused.stderr.contains("the API answered 422"), "{}", refused.stderr);
+    assert!(
+        refused.stdout.contains("\"int_parsing\"") && refused.stderr.contains("the API answered 422"),
+        "{}",
+        refused.stderr
+    );
 }

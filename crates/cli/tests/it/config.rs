@@ -42,7 +42,9 @@ fn set_and_unset_change_the_active_profile_under_any_name_of_a_setting() {
          server.api.port = 4300 in profile `default` (~/.tidegate/profiles.toml)\n"
     );
     let file = place.read("user/.tidegate/profiles.toml");
-    assert!(file.contains("TIDEGATE_CLIENT_MAX_RETRIES = \"7\"") && file.contains("TIDEGATE_SERVER_API_PORT = \"4300\""));
+    assert!(
+        file.contains("TIDEGATE_CLIENT_MAX_RETRIES = \"7\"") && file.contains("TIDEGATE_SERVER_API_PORT = \"4300\"")
+    );
     place.run(&["config", "unset", "-y", "PREFECT_CLIENT_MAX_RETRIES"]).ok();
     assert!(!place.read("user/.tidegate/profiles.toml").contains("MAX_RETRIES"));
     assert!(place.run(&["config", "unset", "-y", "client.max_retries"]).fails(1).contains("is not set in profile"));

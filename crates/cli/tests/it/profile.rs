@@ -12,7 +12,12 @@ fn a_profile_is_created_used_renamed_and_deleted() {
     assert!(place.run(&["profile", "delete", "office"]).fails(1).contains("profile `office` is active"));
     place.run(&["profile", "rename", "office", "bureau"]).ok();
     let listed: serde_json::Value = serde_json::from_str(&place.run(&["profile", "ls", "-o", "json"]).ok()).unwrap();
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|one| (one["name"].as_str().unwrap(), one["active"].as_bool().unwrap())).collect();
+    let names: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["name"].as_str().unwrap(), one["active"].as_bool().unwrap()))
+        .collect();
     assert_eq!(names, [("default", false), ("local", false), ("bureau", true)]);
     place.run(&["profile", "use", "local"]).ok();
     place.run(&["profile", "delete", "bureau"]).ok();

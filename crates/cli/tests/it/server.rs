@@ -9,7 +9,11 @@ fn a_server_in_the_background_is_found_without_a_url_and_stopped() {
     let place = Place::with_own_server();
     let started = place.run(&["server", "start", "--background", "--port", "0"]);
     assert_eq!(started.code, 0, "{}", started.stderr);
-    assert!(started.stderr.contains("The server is running in the background: http://127.0.0.1:"), "{}", started.stderr);
+    assert!(
+        started.stderr.contains("The server is running in the background: http://127.0.0.1:"),
+        "{}",
+        started.stderr
+    );
     let status: serde_json::Value = serde_json::from_str(&place.run(&["server", "status", "-o", "json"]).ok()).unwrap();
     assert_eq!(status["status"], "running");
     assert_eq!(place.run(&["api", "GET", "/health"]).ok(), "true\n");

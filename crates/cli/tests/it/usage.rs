@@ -76,7 +76,9 @@ fn unknown_variables_of_ours_are_warned_about_and_the_reference_s_are_not() {
 fn a_setting_that_cannot_be_read_stops_commands_but_not_those_that_mend_it() {
     let place = Place::new().variable("PREFECT_API_REQUEST_TIMEOUT", "soon");
     let stderr = place.run(&["flow", "ls"]).fails(1);
-    assert!(stderr.contains("setting `api.request_timeout` (env PREFECT_API_REQUEST_TIMEOUT): `soon` is not a duration"));
+    assert!(
+        stderr.contains("setting `api.request_timeout` (env PREFECT_API_REQUEST_TIMEOUT): `soon` is not a duration")
+    );
     assert_eq!(place.run(&["config", "view"]).code, 0);
     assert!(place.run(&["config", "validate"]).fails(1).contains("`soon` is not a duration"));
 }

@@ -52,7 +52,12 @@ pub struct Arguments {
     watch_timeout: Option<u64>,
 }
 
-pub(super) async fn run(arguments: Arguments, client: &Client, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+pub(super) async fn run(
+    arguments: Arguments,
+    client: &Client,
+    settings: &Settings,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let interval = Duration::try_from_secs_f64(arguments.watch_interval)
         .map_err(|_| Failure::usage("`--watch-interval` must not be negative"))?;
     let start = values::start_time(arguments.start_in.as_deref(), arguments.start_at.as_deref(), out.now)?;
@@ -72,9 +77,10 @@ pub(super) async fn run(arguments: Arguments, client: &Client, settings: &Settin
     };
     let run = client.create_flow_run_from_deployment(deployment.id, &create).await?;
     let when = start.map_or_else(|| "now".to_owned(), |start| out::relative(start, out.now));
-    let link = format!("{}/runs/flow-run/{}", connection::ui_url(settings, client.api_url()), run.id);
     out.note(format!("Flow run `{}` is created; it starts {when}.", run.name))?;
-    out.note(format!("  {link}"))?;
+    if let Some(ui_url) = connection::ui_url(settings) {
+        out.note(format!("  {ui_url}/runs/flow-run/{}", run.id))?;
+    }
     if arguments.watch {
         let timeout = arguments.watch_timeout.map(Duration::from_secs);
         return watch::run(run.id, &watch::Patience { interval, timeout }, client, out).await;
@@ -95,7 +101,9 @@ fn parameters(arguments: &Arguments) -> anyhow::Result<Map<String, Value>> {
 /// A parameter that the flow does not have is a typing error; where flows take any, the server decides.
 fn check(parameters: &Map<String, Value>, deployment: &Deployment) -> Result<(), Failure> {
     let schema = deployment.parameter_openapi_schema.as_ref().map(Json::value);
-    let Some(known) = schema.as_ref().and_then(|schema| schema["properties"].as_object()).filter(|known| !known.is_empty()) else {
+    let Some(known) =
+        schema.as_ref().and_then(|schema| schema["properties"].as_object()).filter(|known| !known.is_empty())
+    else {
         return Ok(());
     };
     let takes_any = schema.as_ref().is_some_and(|schema| schema["additionalProperties"].as_bool() == Some(true));

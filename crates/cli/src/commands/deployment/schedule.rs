@@ -90,10 +90,16 @@ pub struct Create {
 
 pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Command::Ls { deployment_name } => list(&lookup::deployment(client, &deployment_name).await?, client, out).await,
+        Command::Ls { deployment_name } => {
+            list(&lookup::deployment(client, &deployment_name).await?, client, out).await
+        }
         Command::Create(arguments) => create(arguments, client, out).await,
-        Command::Pause { deployment_name, schedule_id, all } => switch(deployment_name, schedule_id, all, false, client, out).await,
-        Command::Resume { deployment_name, schedule_id, all } => switch(deployment_name, schedule_id, all, true, client, out).await,
+        Command::Pause { deployment_name, schedule_id, all } => {
+            switch(deployment_name, schedule_id, all, false, client, out).await
+        }
+        Command::Resume { deployment_name, schedule_id, all } => {
+            switch(deployment_name, schedule_id, all, true, client, out).await
+        }
         Command::Delete { deployment_name, schedule_id, accept_yes } => {
             let deployment = lookup::deployment(client, &deployment_name).await?;
             let id = schedule_of(&deployment, &schedule_id)?;
@@ -131,7 +137,11 @@ async fn list(deployment: &Deployment, client: &Client, out: &mut Out) -> anyhow
 /// A schedule in a few words.
 pub fn describe(schedule: &Json) -> String {
     let schedule = schedule.value();
-    let zone = schedule["timezone"].as_str().filter(|zone| *zone != "UTC").map(|zone| format!(" ({zone})")).unwrap_or_default();
+    let zone = schedule["timezone"]
+        .as_str()
+        .filter(|zone| *zone != "UTC")
+        .map(|zone| format!(" ({zone})"))
+        .unwrap_or_default();
     if let Some(cron) = schedule["cron"].as_str() {
         return format!("cron {cron}{zone}");
     }
@@ -139,7 +149,9 @@ pub fn describe(schedule: &Json) -> String {
         return format!("rrule {}{zone}", rule.replace('\n', " "));
     }
     match schedule["interval"].as_f64() {
-        Some(seconds) if seconds >= 1.0 => format!("every {}{zone}", out::took(seconds).trim_end_matches(" 0s").trim_end_matches(" 0m")),
+        Some(seconds) if seconds >= 1.0 => {
+            format!("every {}{zone}", out::took(seconds).trim_end_matches(" 0s").trim_end_matches(" 0m"))
+        }
         Some(seconds) => format!("every {seconds}s{zone}"),
         None => schedule.to_string(),
     }
@@ -149,7 +161,8 @@ async fn create(arguments: Create, client: &Client, out: &mut Out) -> anyhow::Re
     let schedule = schedule(&arguments, out)?;
     let deployment = lookup::deployment(client, &arguments.deployment_name).await?;
     if arguments.replace && !deployment.schedules.is_empty() {
-        let question = format!("Replace the {} schedules of `{}`?", deployment.schedules.len(), arguments.deployment_name);
+        let question =
+            format!("Replace the {} schedules of `{}`?", deployment.schedules.len(), arguments.deployment_name);
         if !(arguments.accept_yes || out.confirm(&question)?) {
             return Ok(());
         }
@@ -182,7 +195,8 @@ fn schedule(arguments: &Create, out: &Out) -> Result<Value, Failure> {
         return Ok(json!({"rrule": rule, "timezone": zone(Some("UTC"))}));
     }
     let anchor = match &arguments.anchor_date {
-        Some(text) => values::instant(text, out.now).ok_or_else(|| Failure::usage(format!("`--anchor-date {text}` is no time")))?,
+        Some(text) => values::instant(text, out.now)
+            .ok_or_else(|| Failure::usage(format!("`--anchor-date {text}` is no time")))?,
         None => out.now,
     };
     Ok(json!({"interval": arguments.interval, "anchor_date": anchor, "timezone": zone(Some("UTC"))}))
@@ -212,7 +226,14 @@ async fn switch(
 ) -> anyhow::Result<()> {
     let deployments = match &deployment {
         Some(name) => vec![lookup::deployment(client, name).await?],
-        None if all => super::every(&tidegate_api::filters::RunFilters::default(), tidegate_api::deployments::DeploymentSort::NameAsc, client).await?,
+        None if all => {
+            super::every(
+                &tidegate_api::filters::RunFilters::default(),
+                tidegate_api::deployments::DeploymentSort::NameAsc,
+                client,
+            )
+            .await?
+        }
         None => return Err(Failure::usage("which deployment?").hint("name it, or give `--all`").into()),
     };
     let mut count = 0;

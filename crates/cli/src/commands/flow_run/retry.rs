@@ -22,7 +22,8 @@ pub async fn run(
     let run = lookup::flow_run(client, id).await?;
     if !run.state_type.is_some_and(StateType::is_terminal) {
         let state = run.state_name.as_deref().unwrap_or("not known");
-        let failure = Failure::new(format!("flow run `{}` is {state}: only a run that has ended can be retried", run.name));
+        let failure =
+            Failure::new(format!("flow run `{}` is {state}: only a run that has ended can be retried", run.name));
         return Err(failure.hint(format!("`tidegate flow-run cancel {}` ends it", run.id)).into());
     }
     if run.deployment_id.is_none() && entrypoint.is_none() {

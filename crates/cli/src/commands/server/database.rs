@@ -71,7 +71,9 @@ fn reset(database: &Database, yes: bool, settings: &Settings, out: &mut Out) -> 
         Database::Sqlite { path } => tidegate_store::delete_sqlite(path)?,
         Database::Postgres { .. } => {
             let url = database.url(settings);
-            runtime(Threads::One)?.block_on(tidegate_store::empty_postgres(&url)).context("cannot empty the database")?;
+            runtime(Threads::One)?
+                .block_on(tidegate_store::empty_postgres(&url))
+                .context("cannot empty the database")?;
         }
     }
     open(settings)?;

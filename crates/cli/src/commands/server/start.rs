@@ -117,7 +117,13 @@ fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     served
 }
 
-fn banner(settings: &Settings, api_url: &str, database: &Database, has_services: bool, out: &mut Out) -> std::io::Result<()> {
+fn banner(
+    settings: &Settings,
+    api_url: &str,
+    database: &Database,
+    has_services: bool,
+    out: &mut Out,
+) -> std::io::Result<()> {
     out.note(format!("Tidegate {} is listening.", env!("CARGO_PKG_VERSION")))?;
     out.note(format!("  API       {api_url}"))?;
     out.note(format!("  Database  {}", database.describe()))?;
@@ -135,7 +141,8 @@ fn banner(settings: &Settings, api_url: &str, database: &Database, has_services:
 fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let file = ServerFile::of(settings);
     if let Some(running) = file.read_running() {
-        let failure = Failure::new(format!("a server is running already: {} (process {})", running.api_url, running.pid));
+        let failure =
+            Failure::new(format!("a server is running already: {} (process {})", running.api_url, running.pid));
         return Err(failure.hint("`tidegate server stop` stops it").into());
     }
     file.remove()?;
@@ -161,7 +168,10 @@ fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
         }
         if let Some(running) = file.read_running().filter(|running| running.pid == child.id()) {
             if status::answers(settings, &running.api_url)? {
-                out.note(format!("The server is running in the background: {} (process {}).", running.api_url, running.pid))?;
+                out.note(format!(
+                    "The server is running in the background: {} (process {}).",
+                    running.api_url, running.pid
+                ))?;
                 out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
                 return Ok(());
             }

@@ -33,10 +33,14 @@ fn tell(settings: &Settings, api_url: &str, out: &mut Out) -> anyhow::Result<()>
     let version = runtime(Threads::One)?.block_on(async {
         match client.read_tidegate_version().await {
             Ok(Some(version)) => format!("tidegate {}", version.version),
-            _ => client.read_version().await.map_or_else(|_| "not known".to_owned(), |version| format!("prefect {version}")),
+            _ => client
+                .read_version()
+                .await
+                .map_or_else(|_| "not known".to_owned(), |version| format!("prefect {version}")),
         }
     });
-    let process = ServerFile::of(settings).read_running().filter(|running| running.api_url == api_url).map(|running| running.pid);
+    let process =
+        ServerFile::of(settings).read_running().filter(|running| running.api_url == api_url).map(|running| running.pid);
     let facts = json!({"status": "running", "api_url": api_url, "version": version, "process": process});
     let fields = vec![
         ("Status", Some("running".to_owned())),

@@ -23,7 +23,9 @@ pub(super) fn run(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     while state::start_ticks(running.pid) == Some(running.started_ticks) {
         if Instant::now() > deadline {
             let failure = Failure::new(format!("process {} does not end", running.pid));
-            return Err(failure.hint(format!("`kill -9 {}` ends it; nothing that was answered is lost", running.pid)).into());
+            return Err(failure
+                .hint(format!("`kill -9 {}` ends it; nothing that was answered is lost", running.pid))
+                .into());
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -45,8 +45,8 @@ super::settings! {
     CLIENT_CSRF_SUPPORT_ENABLED = Flag "client.csrf_support_enabled" Is("true"), Client Both;
     /// Headers added to every request.
     CLIENT_CUSTOM_HEADERS = Map "client.custom_headers" Is("{}"), Client Both;
-    /// Address of the web UI in printed links.
-    UI_URL = Text "ui_url" Derived("the API's URL without `/api`"), Client Both;
+    /// Address of a web UI; commands print links to it when it is set.
+    UI_URL = Text "ui_url" Unset, Client Both;
     /// How much commands and workers log.
     LOGGING_LEVEL = Level "logging.level" Is("INFO"), Client Both;
     /// `pretty` for people or `json` for collectors.

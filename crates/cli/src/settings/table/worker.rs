@@ -11,10 +11,6 @@ super::settings! {
     QUERY_SECONDS = Seconds "worker.query_seconds" Is("10"), Worker Both;
     /// How far ahead of its time a run is fetched.
     PREFETCH_SECONDS = Seconds "worker.prefetch_seconds" Is("10"), Worker Both;
-    /// Address of the health check.
-    WEBSERVER_HOST = Text "worker.webserver.host" Is("0.0.0.0"), Worker Both;
-    /// Port of the health check.
-    WEBSERVER_PORT = Integer "worker.webserver.port" Is("8080"), Worker Both;
     /// Interpreter, or virtual environment, of runs that name none.
     PYTHON = Path "worker.python" Unset, Worker Own;
     /// Lease that the worker asks for on its runs; it renews at a third of it.
