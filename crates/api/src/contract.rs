@@ -72,12 +72,12 @@ pub fn parse_text(text: &str) -> Result<Value, String> {
     json::parse_text(text)
 }
 
-/// A UUID of the path, for the one operation that checks it as a value instead of as a route.
-pub fn path_uuid(name: &str, text: &str) -> Result<uuid::Uuid, FieldError> {
+/// A UUID of the path or of a header, where these are checked as values instead of as routes.
+pub fn uuid_at(loc: Vec<Loc>, text: &str) -> Result<uuid::Uuid, FieldError> {
     let value = Value::String(text.to_owned());
     match scalars::uuid(&value) {
-        Ok(_) => uuid::Uuid::parse_str(text).map_err(|error| FieldError::value_error(vec![name.into()], &error.to_string(), value)),
-        Err(refusal) => Err(refusal.at(vec!["path".into(), name.into()], value)),
+        Ok(_) => uuid::Uuid::parse_str(text).map_err(|error| FieldError::value_error(loc, &error.to_string(), value)),
+        Err(refusal) => Err(refusal.at(loc, value)),
     }
 }
 

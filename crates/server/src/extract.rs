@@ -218,8 +218,8 @@ pub struct Caller {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
-    type Rejection = Infallible;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let client_version = text("user-agent")
             .and_then(|agent| agent.strip_prefix("prefect/"))
@@ -231,7 +231,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         let name = text("prefect-automation-name")
             .and_then(|name| base64::engine::general_purpose::STANDARD.decode(name).ok())
             .and_then(|bytes| String::from_utf8(bytes).ok());
-        let automation = text("prefect-automation-id").and_then(|id| Uuid::parse_str(id).ok()).zip(name);
+        let automation = match text("prefect-automation-id") {
+            Some(id) => contract::uuid_at(vec!["header".into(), "prefect-automation-id".into()], id)
+                .map(Some)
+                .map_err(|error| ApiError::Invalid { errors: vec![error], body: Value::Null })?,
+            None => None,
+        }
+        .zip(name);
         let api_version = text("x-prefect-api-version").and_then(parse_version);
         Ok(Self { client_version, api_version, fence, automation })
     }

@@ -82,6 +82,10 @@ fn is_same(given: &[u8], expected: &[u8]) -> bool {
 
 /// Refuses clients of an API that is too old, as the reference words it.
 pub async fn check_api_version(request: Request, next: Next) -> Response {
+    // An encoded slash belongs to no name: the reference finds no route for it.
+    if request.uri().path().to_ascii_lowercase().contains("%2f") {
+        return crate::extract::no_route().into_response();
+    }
     if matches!(request.uri().path(), "/health" | "/hello" | "/ready" | "/version") {
         return next.run(request).await;
     }

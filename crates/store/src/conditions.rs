@@ -369,7 +369,14 @@ pub(crate) fn push_flow_run(sql: &mut Sql, dialect: Dialect, filter: &FlowRunFil
     parts.nullable_texts("flow_run.work_queue_name", filter.work_queue_name.as_ref());
     parts.state("flow_run", filter.state.as_ref());
     parts.texts("flow_run.flow_version", filter.flow_version.as_ref());
-    parts.times("flow_run.start_time", filter.start_time.as_ref());
+    if let Some(start) = &filter.start_time {
+        // A run that has not started counts by when it should.
+        let bounds = TimeFilter { is_null_: None, ..start.clone() };
+        parts.nested(None, |both| {
+            both.times("coalesce(flow_run.start_time, flow_run.expected_start_time)", Some(&bounds));
+            both.times("flow_run.start_time", Some(&TimeFilter { is_null_: start.is_null_, ..TimeFilter::default() }));
+        });
+    }
     parts.times("flow_run.end_time", filter.end_time.as_ref());
     parts.times("flow_run.expected_start_time", filter.expected_start_time.as_ref());
     parts.times("flow_run.next_scheduled_start_time", filter.next_scheduled_start_time.as_ref());

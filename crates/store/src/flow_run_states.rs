@@ -441,7 +441,7 @@ impl Tx {
     async fn flow_run_labels(&mut self, new: &NewFlowRun) -> Result<Json> {
         let mut labels = serde_json::Map::new();
         let mut add = |json: Option<Json>| {
-            if let Some(serde_json::Value::Object(map)) = json.filter(|json| json.text() != "{}").map(|json| json.value()) {
+            if let Some(serde_json::Value::Object(map)) = json.filter(|json| !matches!(json.text(), "{}" | "null")).map(|json| json.value()) {
                 labels.extend(map);
             }
         };

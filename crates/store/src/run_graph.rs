@@ -17,7 +17,7 @@ pub struct GraphRow {
     pub state_type: StateType,
     pub start_time: Timestamp,
     pub end_time: Option<Timestamp>,
-    /// Runs (of the tables' ids) that this one's inputs came from.
+    /// Runs that this one's inputs came from, one for each input.
     pub inputs: Vec<Uuid>,
     /// Task runs that were open when this one was called.
     pub encapsulating: Vec<Uuid>,
@@ -41,8 +41,8 @@ struct Input {
 }
 
 impl Tx {
-    /// The rows of a run's graph whose end is after `since`, or open, by start time; at most `limit`. Inputs name graph ids.
-    pub async fn list_graph_rows(&mut self, flow_run: Uuid, since: Timestamp, limit: usize) -> Result<Vec<GraphRow>> {
+    /// The rows of a run's graph by start time, at most `limit`.
+    pub async fn list_graph_rows(&mut self, flow_run: Uuid, limit: usize) -> Result<Vec<GraphRow>> {
         let sql = sql!(
             "SELECT task_run.id, child.id, flow.name, child.name, task_run.name, \
              coalesce(child.state_type, task_run.state_type), \
@@ -54,10 +54,8 @@ impl Tx {
              LEFT JOIN flow ON flow.id = child.flow_id \
              WHERE task_run.flow_run_id = $1 AND task_run.state_type IS NOT NULL \
              AND coalesce(child.start_time, child.expected_start_time, task_run.start_time, task_run.expected_start_time) IS NOT NULL \
-             AND (coalesce(child.end_time, task_run.end_time) IS NULL OR coalesce(child.end_time, task_run.end_time) >= $2) \
-             ORDER BY 7, task_run.id LIMIT $3",
+             ORDER BY 7, 8, task_run.id LIMIT $2",
             flow_run,
-            since,
             limit as i64,
         );
         let rows = self
@@ -70,12 +68,9 @@ impl Tx {
                 };
                 let (state_type, start_time, end_time) = (row.next()?, row.next()?, row.next()?);
                 let inputs: HashMap<String, Vec<Input>> = row.parse().unwrap_or_default();
-                let ids = |wanted: fn(&str) -> bool| {
+                let ids = |wanted: fn(&str) -> bool| -> Vec<Uuid> {
                     let chosen = inputs.iter().filter(|(key, _)| wanted(key));
-                    let mut ids: Vec<Uuid> = chosen.flat_map(|(_, inputs)| inputs.iter().filter_map(|input| input.id)).collect();
-                    ids.sort_unstable();
-                    ids.dedup();
-                    ids
+                    chosen.flat_map(|(_, inputs)| inputs.iter().filter_map(|input| input.id)).collect()
                 };
                 let row = GraphRow {
                     id: child.unwrap_or(task),

@@ -63,12 +63,13 @@ pub async fn update(tx: &mut Tx, secrets: &Secrets, id: Uuid, update: BlockDocum
     tell(tx, secrets, id, "updated").await.map(drop)
 }
 
-/// Deletes a document. One that this server's key does not open can be deleted too; there is nothing to tell of it then.
+/// Deletes a document. One that cannot be read, for want of its key or for damage, can be deleted too; there is nothing to
+/// tell of it then.
 pub async fn delete(tx: &mut Tx, secrets: &Secrets, id: Uuid) -> Result<(), ApiError> {
     match tx.read_block_document(secrets, id, Reveal::Nothing).await {
         Ok(Some(document)) => tx.emit_block_document_event(&document, "deleted").await?,
         Ok(None) => return Err(absent()),
-        Err(tidegate_store::Error::Secret(_)) => {}
+        Err(tidegate_store::Error::Secret(_) | tidegate_store::Error::Corrupt { .. }) => {}
         Err(error) => return Err(error.into()),
     }
     if tx.delete_block_document(id).await? { Ok(()) } else { Err(absent()) }

@@ -26,6 +26,9 @@ pub fn routes(routes: Routes) -> Routes {
         .post("/block_documents/count", count)
 }
 
+/// Writes of documents run one after the other: two at once could refer to each other in a circle.
+const LANE: &str = "block documents";
+
 /// Whether a request asks for secrets.
 #[derive(Clone, Copy, Deserialize)]
 pub struct Revealing {
@@ -65,7 +68,7 @@ async fn create(
     Body(body): Body<BlockDocumentCreate>,
 ) -> Result<(StatusCode, Json<BlockDocument>), ApiError> {
     let created = store
-        .write(body.block_type_id, async move |tx: &mut Tx| documents::create(tx, &app.secrets, &body).await)
+        .write(LANE, async move |tx: &mut Tx| documents::create(tx, &app.secrets, &body).await)
         .await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -91,13 +94,13 @@ async fn update(
     Body(body): Body<BlockDocumentUpdate>,
 ) -> Result<StatusCode, ApiError> {
     store
-        .write(id, async move |tx: &mut Tx| documents::update(tx, &app.secrets, id, body.clone()).await)
+        .write(LANE, async move |tx: &mut Tx| documents::update(tx, &app.secrets, id, body.clone()).await)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete(State(app): State<App>, Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
-    store.write(id, async move |tx: &mut Tx| documents::delete(tx, &app.secrets, id).await).await?;
+    store.write(LANE, async move |tx: &mut Tx| documents::delete(tx, &app.secrets, id).await).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -86,7 +86,7 @@ async fn claimant(app: &App, store: &Store, name: &str, request: &ClaimRequest) 
                 let queue = tx
                     .read_work_queue_by_name(&name, queue)
                     .await?
-                    .ok_or_else(|| ApiError::not_found(format!("Work queue '{queue}' not found in work pool '{name}'.")))?;
+                    .ok_or_else(|| ApiError::not_found(format!("Work pool queue '{name}/{queue}' not found.")))?;
                 queues.push(queue.id);
             }
             Ok::<_, ApiError>((pool.id, wanted.as_ref().map(|_| queues)))

@@ -311,7 +311,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Lease {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Path(text) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| no_route())?;
-        contract::path_uuid("lease_id", &text)
+        contract::uuid_at(vec!["path".into(), "lease_id".into()], &text)
             .map(Self)
             .map_err(|error| ApiError::Invalid { errors: vec![error], body: serde_json::Value::Null })
     }

@@ -80,7 +80,11 @@ async fn create(
                 parent_task_run_id: body.parent_task_run_id,
                 infrastructure_document_id: body.infrastructure_document_id,
                 created_by: created_by.clone(),
-                job_variables: Some(body.job_variables.clone().unwrap_or_default()),
+                // The reference fills in an empty object, but not for runs with an idempotency key.
+                job_variables: match &body.idempotency_key {
+                    Some(_) => body.job_variables.clone(),
+                    None => Some(body.job_variables.clone().unwrap_or_default()),
+                },
                 ..NewFlowRun::of_flow(body.flow_id, name.clone())
             };
             let first = body.state.clone().unwrap_or_else(|| StateCreate::of(StateType::Pending));
@@ -101,7 +105,7 @@ async fn require_queue(tx: &mut Tx, pool: &str, queue: Option<&str>) -> Result<U
             .read_work_queue_by_name(pool, name)
             .await?
             .map(|queue| queue.id)
-            .ok_or_else(|| ApiError::not_found(format!("Work queue '{name}' not found in work pool '{pool}'."))),
+            .ok_or_else(|| ApiError::not_found(format!("Work pool queue '{pool}/{name}' not found."))),
         None => found.default_queue_id.ok_or_else(|| ApiError::not_found(format!("Work pool \"{pool}\" has no default queue."))),
     }
 }

@@ -84,7 +84,7 @@ pub async fn read(
         .read(async move |tx: &mut Tx| {
             let run =
                 tx.read_flow_run(id).await?.ok_or_else(|| ApiError::ObjectNotFound(format!("Flow run {id} not found")))?;
-            let rows = tx.list_graph_rows(id, since, most_nodes + 1).await?;
+            let rows = tx.list_graph_rows(id, most_nodes + 1).await?;
             if rows.len() > most_nodes {
                 return Err(ApiError::bad_request(format!("The graph of flow run {id} has more than {most_nodes} nodes.")));
             }
@@ -100,7 +100,7 @@ pub async fn read(
                 name: state.name,
             });
             let own = artifacts.remove(&None).unwrap_or_default();
-            let (root_node_ids, nodes) = nodes(rows, artifacts);
+            let (root_node_ids, nodes) = nodes(rows, artifacts, since);
             Ok(Json(Graph {
                 start_time: run.start_time.or(run.expected_start_time),
                 end_time: run.end_time,
@@ -117,8 +117,13 @@ fn artifact(row: GraphArtifactRow) -> Artifact {
     Artifact { id: row.id, created: row.created, key: row.key, r#type: row.kind, is_latest: row.is_latest, data: row.data }
 }
 
-/// Turns rows into nodes: edges only between nodes that are here, in the order of start times.
-fn nodes(rows: Vec<GraphRow>, mut artifacts: HashMap<Option<Uuid>, Vec<Artifact>>) -> (Vec<Uuid>, Vec<(Uuid, Node)>) {
+/// Turns rows into nodes that are open or ended after `since`; their edges also lead to the others. Edges come in the order
+/// of start times.
+fn nodes(
+    rows: Vec<GraphRow>,
+    mut artifacts: HashMap<Option<Uuid>, Vec<Artifact>>,
+    since: Timestamp,
+) -> (Vec<Uuid>, Vec<(Uuid, Node)>) {
     let known: HashSet<Uuid> = rows.iter().map(|row| row.id).collect();
     let rank: HashMap<Uuid, usize> = rows.iter().enumerate().map(|(index, row)| (row.id, index)).collect();
     let mut children: HashMap<Uuid, Vec<Edge>> = HashMap::new();
@@ -134,7 +139,7 @@ fn nodes(rows: Vec<GraphRow>, mut artifacts: HashMap<Option<Uuid>, Vec<Artifact>
     };
     let mut roots = Vec::new();
     let mut nodes = Vec::with_capacity(rows.len());
-    for row in rows {
+    for row in rows.into_iter().filter(|row| row.end_time.is_none_or(|end| end >= since)) {
         let parents = edges(row.inputs);
         if parents.is_empty() {
             roots.push(row.id);
@@ -148,10 +153,16 @@ fn nodes(rows: Vec<GraphRow>, mut artifacts: HashMap<Option<Uuid>, Vec<Artifact>
             end_time: row.end_time,
             parents,
             children: children.remove(&row.id).unwrap_or_default(),
-            encapsulating: edges(row.encapsulating),
+            encapsulating: edges(once(row.encapsulating)),
             artifacts: artifacts.remove(&Some(row.id)).unwrap_or_default(),
         };
         nodes.push((row.id, node));
     }
     (roots, nodes)
+}
+
+/// Each id once, in the order of first mention.
+fn once(ids: Vec<Uuid>) -> Vec<Uuid> {
+    let mut seen = HashSet::new();
+    ids.into_iter().filter(|id| seen.insert(*id)).collect()
 }
