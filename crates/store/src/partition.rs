@@ -191,7 +191,7 @@ impl Tx {
     }
 
     /// The tables that hold this kind's rows now, the one of the rest first.
-    async fn tables(&self, kind: Partitioned) -> Result<Vec<String>> {
+    pub(crate) async fn tables(&self, kind: Partitioned) -> Result<Vec<String>> {
         if self.dialect() == Dialect::Postgres {
             return Ok(vec![kind.table().into()]);
         }
