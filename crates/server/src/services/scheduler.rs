@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_fast_schedule_gets_the_runs_of_an_hour() {
         let (_, runs, look) = planned(r#"{"cron": "* * * * *"}"#);
-        assert_eq!(runs, 60);
+        assert_eq!(runs, 61);
         assert_eq!(look, Some(60.0));
     }
 
