@@ -5,6 +5,7 @@ A year of flights is read month by month, joined with the weather, stored in SQL
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -112,9 +113,10 @@ def query(database: Path, sql: str, *parameters: object) -> list[tuple]:
 
 
 @task(name="measure delays")
-def measure_delays(database: Path, carrier: str, on_time_minutes: int) -> tuple[int, float, float]:
+async def measure_delays(database: Path, carrier: str, on_time_minutes: int) -> tuple[int, float, float]:
     """Flights, the share that left on time (in percent) and the mean delay (in minutes). Cancelled flights count as late."""
-    ((flights, on_time, delay),) = query(
+    ((flights, on_time, delay),) = await asyncio.to_thread(
+        query,
         database,
         "SELECT count(*), 100.0 * count(*) FILTER (WHERE dep_delay <= ?) / count(*), coalesce(avg(dep_delay), 0)"
         " FROM flights WHERE carrier = ?",
@@ -125,24 +127,26 @@ def measure_delays(database: Path, carrier: str, on_time_minutes: int) -> tuple[
 
 
 @task(name="find worst route")
-def find_worst_route(database: Path, carrier: str) -> str:
-    """The route with the highest mean delay among those flown at least once a week in a month of the data."""
-    routes = query(
+async def find_worst_route(database: Path, carrier: str) -> str:
+    """The route with the highest mean delay, among those that were flown more than three times."""
+    routes = await asyncio.to_thread(
+        query,
         database,
         "SELECT origin || '-' || dest FROM flights WHERE carrier = ? GROUP BY origin, dest"
-        " HAVING count(dep_delay) >= 4 ORDER BY avg(dep_delay) DESC LIMIT 1",
+        " HAVING count(dep_delay) > 3 ORDER BY avg(dep_delay) DESC LIMIT 1",
         carrier,
     )
     return routes[0][0] if routes else "none"
 
 
 @flow(name="judge carrier", flow_run_name="judge {carrier}")
-def judge_carrier(carrier: str, airline: str, database: Path, on_time_minutes: int) -> Punctuality:
+async def judge_carrier(carrier: str, airline: str, database: Path, on_time_minutes: int) -> Punctuality:
     """Measures one airline."""
-    delays = measure_delays.submit(database, carrier, on_time_minutes)
-    route = find_worst_route.submit(database, carrier)
-    flights, on_time, delay = delays.result()
-    return Punctuality(carrier, airline, flights, on_time, delay, route.result())
+    (flights, on_time, delay), route = await asyncio.gather(
+        measure_delays(database, carrier, on_time_minutes),
+        find_worst_route(database, carrier),
+    )
+    return Punctuality(carrier, airline, flights, on_time, delay, route)
 
 
 @task(name="measure weather")
@@ -182,7 +186,7 @@ Of **{sum(line.flights for line in table):,}** flights, those of **{best.airline
 
 
 @flow(name="flights", task_runner=ThreadPoolTaskRunner(max_workers=4))
-def flights(
+async def flights(
     months: list[Month] = ALL_MONTHS,
     carriers: list[str] | None = None,
     on_time_minutes: Minutes | None = None,
@@ -200,7 +204,7 @@ def flights(
     """
     logger = get_run_logger()
     if on_time_minutes is None:
-        on_time_minutes = int(Variable.get(ON_TIME_VARIABLE, default=15))
+        on_time_minutes = int(await Variable.aget(ON_TIME_VARIABLE, default=15))
 
     airlines = look_up_airlines.submit(registry_outage)
     extracted: PrefectFutureList[pd.DataFrame] = extract_month.map(months)
@@ -212,11 +216,11 @@ def flights(
     names = airlines.result()
     flown = [carrier for (carrier,) in query(output, "SELECT DISTINCT carrier FROM flights ORDER BY carrier")]
     judged = [carrier for carrier in flown if carriers is None or carrier in carriers]
-    table = [judge_carrier(carrier, names.get(carrier, carrier), output, on_time_minutes) for carrier in judged]
-    if not table:
+    if not judged:
         raise ValueError(f"none of {carriers} flew in {months}; these did: {', '.join(flown)}")
 
-    table.sort(key=lambda line: line.on_time_percent, reverse=True)
+    runs = [judge_carrier(carrier, names.get(carrier, carrier), output, on_time_minutes) for carrier in judged]
+    table = sorted(await asyncio.gather(*runs), key=lambda line: line.on_time_percent, reverse=True)
     publish_report(table, sky.result(), on_time_minutes)
     for line in table[:3]:
         logger.info("%s: %.1f %% on time, worst on %s", line.airline, line.on_time_percent, line.worst_route)
@@ -224,4 +228,4 @@ def flights(
 
 
 if __name__ == "__main__":
-    flights()
+    asyncio.run(flights())
