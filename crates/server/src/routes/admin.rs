@@ -67,8 +67,16 @@ struct Storage {
 }
 
 async fn read_storage(Db(store): Db) -> Result<Json<Storage>, ApiError> {
-    let storage = store.read(async move |tx: &mut Tx| tx.read_configuration(STORAGE_KEY).await).await?;
-    Ok(Json(storage.unwrap_or_default()))
+    store
+        .read(async move |tx: &mut Tx| {
+            let storage: Storage = tx.read_configuration(STORAGE_KEY).await?.unwrap_or_default();
+            // The block may have been deleted since, by itself or with its type or schema.
+            match storage.default_result_storage_block_id {
+                Some(id) if !tx.is_block_document(id).await? => Ok(Json(Storage::default())),
+                _ => Ok(Json(storage)),
+            }
+        })
+        .await
 }
 
 async fn write_storage(Db(store): Db, Body(storage): Body<Storage>) -> Result<Json<Storage>, ApiError> {
