@@ -13,7 +13,7 @@ use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, ResourceEvent, Row, Secrets, Sql, Tx,
+    Error, ResourceEvent, Result, Row, Secrets, Sql, Tx,
     block_schemas::push_block_schema,
     block_types::{self, block_type, push_block_type},
     conditions::Conditions,
@@ -170,7 +170,11 @@ impl Tx {
 
     /// Makes `references` (field and document) the references of a document, instead of those it had. Answers one
     /// that leads back to it, if there is one.
-    pub async fn set_block_document_references(&mut self, id: Uuid, references: &[(String, Uuid)]) -> Result<Option<Uuid>> {
+    pub async fn set_block_document_references(
+        &mut self,
+        id: Uuid,
+        references: &[(String, Uuid)],
+    ) -> Result<Option<Uuid>> {
         self.execute(&sql!("DELETE FROM block_document_reference WHERE parent_id = $1", id)).await?;
         for (name, reference) in references {
             if *reference == id || self.is_document_reachable(*reference, id).await? {
@@ -296,7 +300,8 @@ impl Tx {
             return Ok(Vec::new());
         }
         let references = self.referenced_documents(secrets, &roots).await?;
-        let mut schemas: Vec<Uuid> = roots.iter().chain(references.iter().map(|r| &r.document)).map(|d| d.schema).collect();
+        let mut schemas: Vec<Uuid> =
+            roots.iter().chain(references.iter().map(|r| &r.document)).map(|d| d.schema).collect();
         schemas.sort_unstable();
         schemas.dedup();
         let schemas = self.read_block_schemas(&schemas).await?;
@@ -320,10 +325,8 @@ impl Tx {
             " FROM reach JOIN block_document ON block_document.id = reach.reference_id \
              JOIN block_type ON block_type.id = block_document.block_type_id ORDER BY reach.name",
         );
-        self.all(&sql, |row| {
-            Ok(Reference { parent: row.next()?, name: row.next()?, document: opened(row, secrets)? })
-        })
-        .await
+        self.all(&sql, |row| Ok(Reference { parent: row.next()?, name: row.next()?, document: opened(row, secrets)? }))
+            .await
     }
 }
 

@@ -8,11 +8,7 @@ use tidegate_core::json::Json;
 use uuid::Uuid;
 
 use crate::{
-    Result, ResourceEvent, Row, Sql, Tx,
-    block_schemas::push_block_schema,
-    conditions::Conditions,
-    sql,
-    sql::Dialect,
+    ResourceEvent, Result, Row, Sql, Tx, block_schemas::push_block_schema, conditions::Conditions, sql, sql::Dialect,
 };
 
 pub(crate) const COLUMNS: &str = "block_type.id, block_type.created, block_type.updated, block_type.name, block_type.slug, \

@@ -90,9 +90,7 @@ impl Secrets {
             ))
         };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
-        self.cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: id.as_bytes() })
-            .map_err(|_| damaged())
+        self.cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: id.as_bytes() }).map_err(|_| damaged())
     }
 }
 
@@ -109,9 +107,8 @@ impl fmt::Debug for Secrets {
 impl Tx {
     /// The key that this database's secrets are sealed with; `None` before the first start.
     pub async fn read_recorded_key(&mut self) -> Result<Option<RecordedKey>> {
-        let recorded: Option<String> = self
-            .optional(&sql!("SELECT value FROM configuration WHERE key = $1", KEY_ID), |row| row.parse())
-            .await?;
+        let recorded: Option<String> =
+            self.optional(&sql!("SELECT value FROM configuration WHERE key = $1", KEY_ID), |row| row.parse()).await?;
         let documents = self.one(&sql!("SELECT count(*) FROM block_document"), |row| row.next()).await?;
         Ok(recorded.map(|key_id| RecordedKey { key_id, documents }))
     }
@@ -131,9 +128,8 @@ impl Tx {
 
     /// Refuses to seal with a key other than the recorded one: another server may have been started with its own.
     pub(crate) async fn require_key(&mut self, secrets: &Secrets) -> Result<()> {
-        let recorded: Option<String> = self
-            .optional(&sql!("SELECT value FROM configuration WHERE key = $1", KEY_ID), |row| row.parse())
-            .await?;
+        let recorded: Option<String> =
+            self.optional(&sql!("SELECT value FROM configuration WHERE key = $1", KEY_ID), |row| row.parse()).await?;
         match recorded {
             Some(recorded) if recorded == secrets.key_id() => Ok(()),
             recorded => Err(Error::Secret(format!(

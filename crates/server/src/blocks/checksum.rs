@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn definitions_that_refer_to_each_other_end() {
-        let definitions = json!({"A": {"x": {"$ref": "#/definitions/B"}}, "B": {"y": {"$ref": "#/definitions/A"}}, "C": {}});
+        let definitions =
+            json!({"A": {"x": {"$ref": "#/definitions/B"}}, "B": {"y": {"$ref": "#/definitions/A"}}, "C": {}});
         let object = json!({"anyOf": [{"$ref": "#/definitions/A"}, {"$ref": "#/definitions/C"}]});
         let found = plain_definitions(&object, definitions.as_object().unwrap());
         assert_eq!(found.keys().collect::<Vec<_>>(), ["A", "B"]);

@@ -54,12 +54,7 @@ struct Schema {
 }
 
 /// Stores a schema, then those that it refers to. `definitions` are those of the outermost schema.
-async fn store(
-    tx: &mut Tx,
-    schema: Schema,
-    definitions: Option<&Fields>,
-    depth: usize,
-) -> Result<Uuid, ApiError> {
+async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Fields>, depth: usize) -> Result<Uuid, ApiError> {
     if depth > MAXIMUM_DEPTH {
         return Err(ApiError::unprocessable(format!("Block schemas may nest {MAXIMUM_DEPTH} levels deep.")));
     }
@@ -142,12 +137,7 @@ async fn nested(
 }
 
 /// The definition behind the field `name`; where it may hold several kinds of blocks, that of this kind.
-fn definition_of<'d>(
-    fields: &Fields,
-    definitions: &'d Fields,
-    name: &str,
-    kind: &BlockType,
-) -> Option<&'d Fields> {
+fn definition_of<'d>(fields: &Fields, definitions: &'d Fields, name: &str, kind: &BlockType) -> Option<&'d Fields> {
     let mut references = Vec::new();
     collect_references(fields.get("properties")?.get(name)?, &mut references);
     let mut candidates = references.iter().filter_map(|reference| definitions.get(&definition_name(reference)));

@@ -53,8 +53,10 @@ mod tests {
 
     #[test]
     fn schemas_have_the_checksums_that_clients_look_for() {
-        let checksums: Vec<(String, String)> =
-            blocks().into_iter().map(|block| (block.block_type.slug, checksum(&block.fields.parse().unwrap()))).collect();
+        let checksums: Vec<(String, String)> = blocks()
+            .into_iter()
+            .map(|block| (block.block_type.slug, checksum(&block.fields.parse().unwrap())))
+            .collect();
         let expected = [
             ("webhook", "sha256:58bb03f0d84592252ad568ed9a8c899792ae5d0ad2dd4a2428e99674f9050cf1"),
             ("secret", "sha256:c078ed9c1e813e224c0b353d7ad4564a11d51d3198d9ac0686478165a1911c78"),

@@ -67,9 +67,7 @@ async fn create(
     Db(store): Db,
     Body(body): Body<BlockDocumentCreate>,
 ) -> Result<(StatusCode, Json<BlockDocument>), ApiError> {
-    let created = store
-        .write(LANE, async move |tx: &mut Tx| documents::create(tx, &app.secrets, &body).await)
-        .await?;
+    let created = store.write(LANE, async move |tx: &mut Tx| documents::create(tx, &app.secrets, &body).await).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -93,9 +91,7 @@ async fn update(
     Id(id): Id,
     Body(body): Body<BlockDocumentUpdate>,
 ) -> Result<StatusCode, ApiError> {
-    store
-        .write(LANE, async move |tx: &mut Tx| documents::update(tx, &app.secrets, id, body.clone()).await)
-        .await?;
+    store.write(LANE, async move |tx: &mut Tx| documents::update(tx, &app.secrets, id, body.clone()).await).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -114,9 +110,7 @@ async fn filter(
     let reveal = Revealing { include_secrets: body.include_secrets }.reveal();
     let filters = body.filters();
     let documents = store
-        .read(async move |tx: &mut Tx| {
-            tx.list_block_documents(&app.secrets, &filters, sort, Some(page), reveal).await
-        })
+        .read(async move |tx: &mut Tx| tx.list_block_documents(&app.secrets, &filters, sort, Some(page), reveal).await)
         .await?;
     Ok(Json(documents))
 }

@@ -46,9 +46,8 @@ async fn create(
     Db(store): Db,
     Body(body): Body<BlockSchemaCreate>,
 ) -> Result<(StatusCode, Json<BlockSchema>), ApiError> {
-    let (schema, registered) = store
-        .write(body.block_type_id, async move |tx: &mut Tx| schemas::register(tx, &body).await)
-        .await?;
+    let (schema, registered) =
+        store.write(body.block_type_id, async move |tx: &mut Tx| schemas::register(tx, &body).await).await?;
     let status = match registered {
         Registered::Now => StatusCode::CREATED,
         Registered::Before => StatusCode::OK,

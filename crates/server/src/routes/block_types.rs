@@ -55,9 +55,8 @@ async fn create(Db(store): Db, Body(body): Body<BlockTypeCreate>) -> Result<(Sta
     let created = store
         .write(create.slug.clone(), async move |tx: &mut Tx| {
             let created = tx.create_block_type(&create, Protection::None).await?;
-            created.ok_or_else(|| {
-                ApiError::conflict(format!("Block type with name \"{}\" already exists", create.name))
-            })
+            created
+                .ok_or_else(|| ApiError::conflict(format!("Block type with name \"{}\" already exists", create.name)))
         })
         .await?;
     Ok((StatusCode::CREATED, Json(created)))

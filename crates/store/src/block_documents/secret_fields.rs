@@ -19,9 +19,9 @@ impl SecretFields {
 
     /// Whether the value at `path` is secret or part of a secret. What lies below a secret field is as secret as it.
     fn covers(&self, path: &[&str]) -> bool {
-        self.0.iter().any(|secret| {
-            secret.len() <= path.len() && secret.iter().zip(path).all(|(secret, given)| secret == given)
-        })
+        self.0
+            .iter()
+            .any(|secret| secret.len() <= path.len() && secret.iter().zip(path).all(|(secret, given)| secret == given))
     }
 
     /// Whether a field at the top is secret by its own name.
@@ -57,11 +57,7 @@ fn lookup<'v>(data: &'v Map<String, Value>, path: &[&str]) -> Option<&'v Value> 
 }
 
 /// Visits every value that is not an object with members.
-fn walk<'d>(
-    data: &'d mut Map<String, Value>,
-    path: &mut Vec<&'d str>,
-    visit: &mut impl FnMut(&[&str], &mut Value),
-) {
+fn walk<'d>(data: &'d mut Map<String, Value>, path: &mut Vec<&'d str>, visit: &mut impl FnMut(&[&str], &mut Value)) {
     for (name, value) in data.iter_mut() {
         path.push(name);
         if value.as_object().is_some_and(|members| !members.is_empty()) {

@@ -127,8 +127,7 @@ mod tests {
 
     #[test]
     fn a_field_of_several_kinds_names_each_once() {
-        let references =
-            vec![reference(1, "a", 2, "Two"), reference(1, "a", 3, "Three"), reference(1, "a", 4, "Four")];
+        let references = vec![reference(1, "a", 2, "Two"), reference(1, "a", 3, "Three"), reference(1, "a", 4, "Four")];
         let whole = Assembly::new(references).whole_fields(Uuid::from_u128(1), &json!({}));
         let expected = json!({"a": [entry(2, "two"), entry(3, "three"), entry(4, "four")]});
         assert_eq!(whole["block_schema_references"], expected);
