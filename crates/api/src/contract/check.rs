@@ -238,7 +238,7 @@ impl<'a> Walk<'a> {
                 if model.extra == Extra::Forbid {
                     let refusal = Refusal::new("extra_forbidden", "Extra inputs are not permitted");
                     self.refuse(value, refusal);
-                    if !self.forbid {
+                    if !self.forbid && !model.foreign.contains(&name.as_str()) {
                         self.found.hard -= 1;
                     }
                 }

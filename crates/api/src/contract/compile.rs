@@ -153,11 +153,17 @@ impl<'a> Compiler<'a> {
             "FlowRunPolicy" | "TaskRunPolicy" => &[("retries", "max_retries"), ("retry_delay", "retry_delay_seconds")],
             _ => &[],
         };
+        let foreign: &[&str] = match plain(name) {
+            "IntervalSchedule" => &["cron", "day_or", "rrule"],
+            "CronSchedule" => &["interval", "anchor_date", "rrule"],
+            "RRuleSchedule" => &["interval", "anchor_date", "cron", "day_or"],
+            _ => &[],
+        };
         let implied: &[&str] = if name == "DeploymentCreate" { &["parameters"] } else { &[] };
         let outer = std::mem::replace(&mut self.model, plain(name));
         let fields = self.fields(name, schema);
         self.model = outer;
-        Model { name: plain(name).into(), fields, extra, fallbacks, implied, dropped }
+        Model { name: plain(name).into(), fields, extra, fallbacks, implied, foreign, dropped }
     }
 
     fn fields(&mut self, model: &str, schema: &'a Value) -> Vec<Parameter> {
@@ -308,9 +314,8 @@ fn selected(name: &str) -> Option<(&'static str, &'static str)> {
 
 fn field_rules(model: &str, field: &str) -> (Vec<Before>, Vec<After>) {
     let before = match (model, field) {
-        ("FlowRunCreate" | "FlowRunUpdate" | "TaskRunCreate" | "TaskRunUpdate" | "DeploymentFlowRunCreate", "name") => {
-            vec![Before::RunName]
-        }
+        ("FlowRunCreate" | "TaskRunCreate" | "DeploymentFlowRunCreate", "name") => vec![Before::RunName],
+        ("FlowRunUpdate" | "TaskRunUpdate", "name") => vec![Before::NewRunName],
         ("WorkPoolCreate", "name") => vec![Before::PoolName],
         ("VariableCreate" | "VariableUpdate", "value") => vec![Before::VariableSize],
         ("CallWebhook", "payload") => vec![Before::PayloadText],
@@ -326,10 +331,6 @@ fn field_rules(model: &str, field: &str) -> (Vec<Before>, Vec<After>) {
         ("TaskRunPolicy", "retry_delay") => vec![After::RetryDelays],
         ("TaskRunPolicy", "retry_jitter_factor") => vec![After::RetryJitter],
         ("DeploymentScheduleCreate" | "DeploymentScheduleUpdate", "max_scheduled_runs") => vec![After::ScheduledRuns],
-        (
-            "FlowRunCreate" | "FlowRunUpdate" | "DeploymentCreate" | "DeploymentUpdate" | "DeploymentFlowRunCreate",
-            "parameters",
-        ) => vec![After::ParametersSize],
         ("CronSchedule", "cron") => vec![After::Cron],
         ("RRuleSchedule", "rrule") => vec![After::RRule],
         ("IntervalSchedule", "interval") => vec![After::PositiveInterval],
@@ -383,7 +384,7 @@ fn words_of(list: &Value, kind: &'static str) -> Node {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let expected = match &quoted[..] {
         [only] => only.clone(),
-        [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
         [] => unreachable!("an enumeration has words"),
     };
     Node::Words { words, expected: expected.into(), kind }

@@ -119,6 +119,8 @@ pub(super) struct Model {
     pub(super) fallbacks: &'static [(&'static str, &'static str)],
     /// Objects that the reference adds before it looks, and shows.
     pub(super) implied: &'static [&'static str],
+    /// Fields of its siblings in a union: who sends one of them means something else, so they are never ignored.
+    pub(super) foreign: &'static [&'static str],
     /// Fields of former versions, left out without a word.
     pub(super) dropped: &'static [&'static str],
 }

@@ -30,13 +30,14 @@ const SCHEDULED_RUNS: f64 = 50.0;
 const RESOURCE_LABELS: usize = 500;
 const RELATED_RESOURCES: usize = 100;
 const EVENT_NAME_LENGTH: usize = 1024;
-const PARAMETERS_SIZE: usize = 524_288;
 const PROACTIVE_SECONDS: f64 = 10.0;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Before {
     /// A run without a name gets one later.
     RunName,
+    /// A run that is to lose its name gets another; whatever says so is read as null.
+    NewRunName,
     BlockDocumentName,
     PoolName,
     /// Either a limit of its own or a shared one.
@@ -56,7 +57,6 @@ pub(super) enum After {
     RetryDelays,
     RetryJitter,
     ScheduledRuns,
-    ParametersSize,
     PositiveInterval,
     PositiveDelay,
     Cron,
@@ -76,7 +76,8 @@ impl Before {
     pub(super) fn apply(self, value: &Value) -> Verdict {
         match self {
             Self::RunName if is_falsy(value) => Done(Edit::Remove),
-            Self::RunName => Pass,
+            Self::NewRunName if is_falsy(value) => Done(Edit::Set(Value::Null)),
+            Self::RunName | Self::NewRunName => Pass,
             Self::VariableSize => variable_size(value),
             Self::PayloadText => match value {
                 Value::Null | Value::String(_) => Pass,
@@ -138,7 +139,7 @@ impl After {
         match value {
             Value::String(text) => self.apply_to_text(text),
             Value::Array(items) => self.apply_to_list(items),
-            Value::Object(object) => self.apply_to_object(value, object),
+            Value::Object(object) => self.apply_to_object(object),
             Value::Number(number) => self.apply_to_number(number.as_f64().unwrap_or_default()),
             Value::Null | Value::Bool(_) => Pass,
         }
@@ -193,11 +194,10 @@ impl After {
         }
     }
 
-    fn apply_to_object(self, value: &Value, object: &Map<String, Value>) -> Verdict {
+    fn apply_to_object(self, object: &Map<String, Value>) -> Verdict {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         match self {
             Self::Metadata => cut_metadata(object),
-            Self::ParametersSize => parameters_size(value),
             Self::Zone => match text("timezone") {
                 Some(zone) if !zone.is_empty() && Tz::from_str(zone).is_err() => Refuse(format!(
                     "Invalid timezone: \"{zone}\" (specify in IANA tzdata format, for example, America/New_York)"
@@ -238,27 +238,6 @@ fn cut_metadata(metadata: &Map<String, Value>) -> Verdict {
         other => (key.clone(), other.clone()),
     });
     Verdict::Edit(Edit::Set(Value::Object(cut.collect())))
-}
-
-fn parameters_size(parameters: &Value) -> Verdict {
-    let size = parameters.to_string().len();
-    if size <= PARAMETERS_SIZE {
-        return Pass;
-    }
-    let (limit, size) = (thousands(PARAMETERS_SIZE), thousands(size));
-    Refuse(format!("Flow run parameters must be less than {limit} bytes when serialized (got {size} bytes)."))
-}
-
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 fn resource(labels: &Map<String, Value>) -> Verdict {

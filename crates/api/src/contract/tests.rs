@@ -154,6 +154,23 @@ fn empty_run_names_are_as_good_as_none() {
 }
 
 #[test]
+fn a_run_that_loses_its_name_says_so_with_null() {
+    for name in [json!(null), json!("")] {
+        assert_eq!(value_of("PATCH /flow_runs/{id}", &json!({"name": name})), json!({"name": null}));
+    }
+    assert_eq!(value_of("PATCH /flow_runs/{id}", &json!({})), json!({}));
+}
+
+#[test]
+fn a_schedule_of_two_kinds_is_none() {
+    let create = operation("POST", "/deployments/{id}/schedules").unwrap();
+    let body = br#"[{"schedule":{"interval":60,"cron":"* * * * *"}}]"#;
+    assert!(create.check_body(JSON, body, Unknown::Ignore).is_err());
+    let body = br#"[{"schedule":{"interval":60,"zz":1}}]"#;
+    assert_eq!(create.check_body(JSON, body, Unknown::Ignore).unwrap().unknown, ["IntervalSchedule.zz"]);
+}
+
+#[test]
 fn sets_lose_their_doubles_and_long_metadata_is_cut() {
     let trigger = json!({"type": "event", "posture": "Reactive", "expect": ["a", "b", "a"]});
     let automation = json!({"name": "a", "trigger": trigger, "actions": []});
