@@ -1,6 +1,6 @@
 //! How a command fails: a message, perhaps a hint, and an exit code. Errors of libraries become one of these at the top.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// The command was understood and could not be done.
 pub const FAILED: u8 = 1;
@@ -52,7 +52,7 @@ pub fn describe(error: &anyhow::Error) -> String {
         if let Some(tidegate_client::Error::Unreachable { url, .. }) = cause.downcast_ref() {
             // What lies between this and its root tells of layers of the HTTP library.
             let root = error.root_cause();
-            text.push_str(&format!("cannot reach the API at {url}: {root}"));
+            let _ = write!(text, "cannot reach the API at {url}: {root}");
             break;
         }
         let said = cause.to_string();

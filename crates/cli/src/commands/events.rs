@@ -80,6 +80,8 @@ pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Re
     }
 }
 
+const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
+
 async fn stream(form: Form, file: Option<PathBuf>, once: bool, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     let mut file = match &file {
         Some(path) => {
@@ -89,13 +91,12 @@ async fn stream(form: Form, file: Option<PathBuf>, once: bool, client: &Client, 
         None => None,
     };
     // From now on; a server that gets no end of time would refuse the filter.
-    const YEAR_SECONDS: f64 = 365.0 * 86_400.0;
     let occurred = OccurredFilter { since: Some(out.now), until: Some(out.now.plus_seconds(YEAR_SECONDS)) };
     let mut events = client.subscribe_events(&EventFilter { occurred: Some(occurred), ..EventFilter::default() });
-    events.connect().await?;
+    Box::pin(events.connect()).await?;
     out.note("Waiting for events; Ctrl-C stops.")?;
     loop {
-        let line = line(&events.next().await?, form)?;
+        let line = line(&Box::pin(events.next()).await?, form)?;
         match &mut file {
             Some(file) => writeln!(file, "{line}").context("cannot write the event")?,
             None => out.line(line)?,

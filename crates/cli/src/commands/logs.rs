@@ -129,7 +129,7 @@ impl<'a> Follower<'a> {
         loop {
             let streamed = async {
                 match &mut stream {
-                    Some(stream) => stream.next().await,
+                    Some(stream) => Box::pin(stream.next()).await,
                     None => std::future::pending().await,
                 }
             };

@@ -53,7 +53,7 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
         Command::Start(arguments) => start::run(&arguments, settings, out),
         Command::Stop => stop::run(settings, out),
         Command::Status { wait, timeout } => status::run(wait, timeout, settings, out),
-        Command::Database(command) => database::run(command, settings, out),
-        Command::Services(command) => services::run(command, settings, out),
+        Command::Database(command) => database::run(&command, settings, out),
+        Command::Services(command) => services::run(&command, settings, out),
     }
 }

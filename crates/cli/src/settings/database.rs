@@ -1,6 +1,7 @@
 //! Which database the server uses: reads every spelling of a database URL, and assembles one from its parts.
 //! Refuses drivers that the reference does not have either.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::{Settings, table};
@@ -71,9 +72,9 @@ impl Database {
                 let password =
                     settings.text(&table::database::PASSWORD).map(|p| format!(":{}", encode(p))).unwrap_or_default();
                 let host = part(&table::database::HOST)?;
-                let port = settings.text(&table::database::PORT).unwrap_or("5432");
+                let number = settings.text(&table::database::PORT).unwrap_or("5432");
                 let name = encode(part(&table::database::NAME)?);
-                Ok(Self::Postgres { url: format!("postgresql://{user}{password}@{host}:{port}/{name}") })
+                Ok(Self::Postgres { url: format!("postgresql://{user}{password}@{host}:{number}/{name}") })
             }
             _ => Err(DatabaseError::UnknownDriver(driver.to_owned())),
         }
@@ -98,7 +99,7 @@ impl Database {
         for (name, value) in parameters {
             if !url.contains(&format!("{name}=")) {
                 let mark = if url.contains('?') { '&' } else { '?' };
-                url.push_str(&format!("{mark}{name}={}", encode(&value)));
+                let _ = write!(url, "{mark}{name}={}", encode(&value));
             }
         }
         url
@@ -120,7 +121,7 @@ fn encode(part: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

@@ -116,7 +116,7 @@ fn an_alias_counts_when_no_newer_name_is_set() {
     let place = Place::new().variable("PREFECT_API_SERVICES_LATE_RUNS_AFTER_SECONDS", "20");
     assert_eq!(place.load().duration(late), Duration::from_secs(20));
     let place = place.variable("PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS", "PT1M");
-    assert_eq!(place.load().duration(late), Duration::from_secs(60));
+    assert_eq!(place.load().duration(late), Duration::from_mins(1));
 }
 
 #[test]

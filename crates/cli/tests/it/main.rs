@@ -1,6 +1,8 @@
 //! Runs the binary as people and programs do and compares exit code, stdout and stderr. Everything happens in a
 //! temporary folder and on the loopback address.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod commands;
 mod config;
 mod place;

@@ -34,11 +34,9 @@ pub async fn run(
     scheduled.name = Some("AwaitingRetry".to_owned());
     scheduled.message = Some("retried from the command line".to_owned());
     client.set_flow_run_state(run.id, scheduled, true).await?;
-    match entrypoint {
-        Some(entrypoint) => execute::start(run.id, Some(entrypoint), python, client, settings).await,
-        None => {
-            out.note(format!("Flow run `{}` is scheduled again.", run.name))?;
-            Ok(())
-        }
+    if let Some(entrypoint) = entrypoint {
+        return execute::start(run.id, Some(entrypoint), python, client, settings).await;
     }
+    out.note(format!("Flow run `{}` is scheduled again.", run.name))?;
+    Ok(())
 }

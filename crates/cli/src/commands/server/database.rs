@@ -40,7 +40,7 @@ impl Command {
     }
 }
 
-pub(super) fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+pub(super) fn run(command: &Command, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let database = Database::of_settings(settings)?;
     match command {
         Command::Upgrade { .. } => {
@@ -48,7 +48,7 @@ pub(super) fn run(command: Command, settings: &Settings, out: &mut Out) -> anyho
             out.note(format!("The schema of {} is up to date.", database.describe()))?;
             Ok(())
         }
-        Command::Reset { yes, .. } => reset(&database, yes, settings, out),
+        Command::Reset { yes, .. } => reset(&database, *yes, settings, out),
     }
 }
 

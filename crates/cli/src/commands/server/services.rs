@@ -16,7 +16,7 @@ pub enum Command {
     Ls,
 }
 
-pub(super) fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+pub(super) fn run(command: &Command, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let Command::Ls = command;
     let client = connection::client(settings)?;
     let reports: Value =

@@ -89,7 +89,7 @@ impl Arguments {
 }
 
 /// How long a server in the background may take until it answers; a large migration may need it.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 pub(super) fn run(arguments: &Arguments, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     if arguments.background { in_background(settings, out) } else { here(settings, out) }
@@ -166,15 +166,15 @@ fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
         if let Some(ended) = child.try_wait()? {
             return Err(Failure::new(format!("the server did not start ({ended})")).hint(last_words(&log_path)).into());
         }
-        if let Some(running) = file.read_running().filter(|running| running.pid == child.id()) {
-            if status::answers(settings, &running.api_url)? {
-                out.note(format!(
-                    "The server is running in the background: {} (process {}).",
-                    running.api_url, running.pid
-                ))?;
-                out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
-                return Ok(());
-            }
+        if let Some(running) = file.read_running().filter(|running| running.pid == child.id())
+            && status::answers(settings, &running.api_url)?
+        {
+            out.note(format!(
+                "The server is running in the background: {} (process {}).",
+                running.api_url, running.pid
+            ))?;
+            out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
+            return Ok(());
         }
         std::thread::sleep(Duration::from_millis(20));
     }
