@@ -54,6 +54,8 @@ pub struct Checked {
     pub value: Value,
     /// Fields that were left out because nobody knows them: `Model.field`, in the order met.
     pub unknown: Vec<String>,
+    /// Nothing had to be coerced or left out: the bytes of the body mean the same as the value.
+    pub is_as_sent: bool,
 }
 
 /// Every operation, in the reference's own order (which is its order of route matching).
@@ -103,7 +105,7 @@ impl Operation {
         unknown: Unknown,
     ) -> Result<Checked, Vec<FieldError>> {
         let received = match self.body {
-            BodyShape::None => return Ok(Checked { value: Value::Null, unknown: Vec::new() }),
+            BodyShape::None => return Ok(Checked { value: Value::Null, unknown: Vec::new(), is_as_sent: false }),
             _ if body.is_empty() => Received::Nothing,
             _ if json::is_json(content_type) => match json::parse(body)? {
                 Value::Null => Received::Nothing,
@@ -172,9 +174,10 @@ enum Received {
 }
 
 fn check_whole(node: NodeId, required: bool, received: Received, unknown: Unknown) -> Result<Checked, Vec<FieldError>> {
+    let is_json = matches!(received, Received::Json(_));
     let mut value = match received {
         Received::Nothing if required => return Err(vec![FieldError::missing(vec!["body".into()], Value::Null)]),
-        Received::Nothing => return Ok(Checked { value: Value::Null, unknown: Vec::new() }),
+        Received::Nothing => return Ok(Checked { value: Value::Null, unknown: Vec::new(), is_as_sent: false }),
         Received::Json(value) => value,
         Received::Text(text) => Value::String(text),
     };
@@ -182,14 +185,16 @@ fn check_whole(node: NodeId, required: bool, received: Received, unknown: Unknow
     if !outcome.errors.is_empty() {
         return Err(outcome.errors);
     }
+    let is_as_sent = is_json && outcome.edits.is_empty();
     outcome.edits.apply(&mut value);
-    Ok(Checked { value, unknown: outcome.unknown })
+    Ok(Checked { value, unknown: outcome.unknown, is_as_sent })
 }
 
 /// A body of named parameters, each checked by itself: what is absent or null is the default, and what is not an object
 /// at all lacks every one of them.
 fn check_embedded(parameters: &[Parameter], received: Received, unknown: Unknown) -> Result<Checked, Vec<FieldError>> {
     let loc = |parameter: &Parameter| vec!["body".into(), (&*parameter.name).into()];
+    let mut is_as_sent = matches!(received, Received::Json(_));
     let mut object = match received {
         Received::Json(Value::Object(object)) => object,
         Received::Json(_) => return Err(parameters.iter().map(|p| FieldError::missing(loc(p), Value::Null)).collect()),
@@ -203,7 +208,7 @@ fn check_embedded(parameters: &[Parameter], received: Received, unknown: Unknown
                 if parameter.required {
                     errors.push(FieldError::missing(loc(parameter), Value::Null));
                 }
-                object.shift_remove(&*parameter.name);
+                is_as_sent &= object.shift_remove(&*parameter.name).is_none();
                 continue;
             }
             Some(value) => value,
@@ -213,6 +218,7 @@ fn check_embedded(parameters: &[Parameter], received: Received, unknown: Unknown
             walk.push(&parameter.name);
         });
         if outcome.errors.is_empty() {
+            is_as_sent &= outcome.edits.is_empty();
             outcome.edits.apply(value);
             names.extend(outcome.unknown);
         } else {
@@ -229,5 +235,6 @@ fn check_embedded(parameters: &[Parameter], received: Received, unknown: Unknown
         }
         known
     });
-    Ok(Checked { value: Value::Object(object), unknown: names })
+    is_as_sent &= names.is_empty();
+    Ok(Checked { value: Value::Object(object), unknown: names, is_as_sent })
 }

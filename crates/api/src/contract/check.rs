@@ -380,6 +380,10 @@ pub(super) enum Edit {
 pub(super) struct Edits(Vec<(Vec<Loc>, Edit)>);
 
 impl Edits {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn apply(self, value: &mut Value) {
         for (path, edit) in self.0 {
             if let Some(place) = find(value, if matches!(edit, Edit::Remove) { &path[..path.len() - 1] } else { &path })

@@ -171,6 +171,21 @@ fn a_schedule_of_two_kinds_is_none() {
 }
 
 #[test]
+fn a_body_that_was_taken_as_it_came_says_so() {
+    let is_as_sent = |route: &str, body: &str| {
+        let (method, path) = route.split_once(' ').unwrap();
+        let operation = operation(method, path).unwrap();
+        operation.check_body(JSON, body.as_bytes(), Unknown::Ignore).unwrap().is_as_sent
+    };
+    assert!(is_as_sent("POST /flows/", r#"{"name":"a","tags":[]}"#));
+    assert!(!is_as_sent("POST /flows/", r#"{"name":"a","zz":1}"#));
+    assert!(is_as_sent("POST /flows/filter", r#"{"limit":1}"#));
+    assert!(!is_as_sent("POST /flows/filter", r#"{"limit":"1"}"#));
+    assert!(!is_as_sent("POST /flows/filter", r#"{"limit":1,"flows":null}"#));
+    assert!(!is_as_sent("POST /flows/filter", "null"));
+}
+
+#[test]
 fn sets_lose_their_doubles_and_long_metadata_is_cut() {
     let trigger = json!({"type": "event", "posture": "Reactive", "expect": ["a", "b", "a"]});
     let automation = json!({"name": "a", "trigger": trigger, "actions": []});
