@@ -1,7 +1,10 @@
 //! Encryption at rest: seals and opens bytes with one key, and keeps the id of that key with the database, so that another
 //! key is refused instead of mixed in. Where the key comes from is the server's business; it is never stored here.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+};
 
 use base64::{Engine, alphabet, engine};
 use chacha20poly1305::{
@@ -47,7 +50,7 @@ impl Secrets {
 
     pub fn from_key(key: &[u8; 32]) -> Self {
         let digest = Sha256::new().chain_update(b"tidegate encryption key").chain_update(key).finalize();
-        let key_id: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let key_id: String = hex(&digest[..8]);
         Self { cipher: Arc::new(XChaCha20Poly1305::new(key.into())), key_id: key_id.into() }
     }
 
@@ -94,13 +97,20 @@ impl Secrets {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
+}
+
 fn fill(bytes: &mut [u8]) -> Result<()> {
     SysRng.try_fill_bytes(bytes).map_err(|error| Error::Secret(format!("the system gives no random bytes: {error}")))
 }
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secrets({})", self.key_id)
+        f.debug_tuple("Secrets").field(&self.key_id).finish()
     }
 }
 

@@ -42,10 +42,11 @@ impl SecretFields {
     /// it read sends the others back as it saw them.
     pub fn restore(&self, update: &mut Map<String, Value>, current: &Map<String, Value>) {
         walk(update, &mut Vec::new(), &mut |path, value| {
-            if value == OBFUSCATED && self.covers(path) {
-                if let Some(kept) = lookup(current, path) {
-                    *value = kept.clone();
-                }
+            if value == OBFUSCATED
+                && self.covers(path)
+                && let Some(kept) = lookup(current, path)
+            {
+                *value = kept.clone();
             }
         });
     }
