@@ -11,7 +11,7 @@ use axum::{
 use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tidegate_api::contract::{self, FieldError, Operation, Unknown};
+use tidegate_api::contract::{self, Checked, FieldError, Operation, Unknown};
 use tidegate_core::orchestration::Version;
 use tidegate_store::Store;
 use uuid::Uuid;
@@ -88,15 +88,18 @@ where
         let operation = operation_of(&request);
         let content_type = content_type(request.headers());
         let bytes = read_bytes(request, state).await?;
-        let value = match operation {
-            Some(operation) => {
-                let value = check(operation, content_type.as_deref(), &bytes)?;
-                check_parameter_size(&value, App::from_ref(state).settings.max_parameter_size, &bytes)?;
-                value
-            }
-            None => serde_json::from_slice(&bytes).map_err(|error| malformed(&error, &bytes))?,
+        let Some(operation) = operation else {
+            return serde_json::from_slice(&bytes).map(Self).map_err(|error| malformed(&error, &bytes));
         };
-        from_value(value).map(Self)
+        let checked = check_body(operation, content_type.as_deref(), &bytes)?;
+        check_parameter_size(&checked.value, App::from_ref(state).settings.max_parameter_size, &bytes)?;
+        // Read from the client's own text where it can be: its numbers stay as it wrote them, and nothing is read twice.
+        if checked.is_as_sent
+            && let Ok(body) = serde_json::from_slice(&bytes)
+        {
+            return Ok(Self(body));
+        }
+        from_value(checked.value).map(Self)
     }
 }
 
@@ -145,21 +148,30 @@ pub fn content_type(headers: &HeaderMap) -> Option<String> {
     headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned)
 }
 
-/// Checks a body by the contract; unknown fields are counted by name, never refused unless the operation says so.
+/// Checks a body by the contract and answers its value.
 pub fn check(operation: &'static Operation, content_type: Option<&str>, bytes: &[u8]) -> Result<Value, ApiError> {
-    // Real clients rely on this one refusal: a PATCH with a deployment's name or flow means another deployment.
-    let unknown =
-        if operation.id().starts_with("update_deployment_deployments") { Unknown::Forbid } else { Unknown::Ignore };
+    check_body(operation, content_type, bytes).map(|checked| checked.value)
+}
+
+/// Checks a body by the contract; unknown fields are counted by name, never refused unless the operation says so.
+fn check_body(operation: &'static Operation, content_type: Option<&str>, bytes: &[u8]) -> Result<Checked, ApiError> {
+    let unknown = if needs_every_field(operation) { Unknown::Forbid } else { Unknown::Ignore };
     match operation.check_body(content_type, bytes, unknown) {
-        Ok(checked) => {
-            for field in checked.unknown {
+        Ok(mut checked) => {
+            for field in std::mem::take(&mut checked.unknown) {
                 metrics::counter!("tidegate_unknown_fields_total", "operation" => operation.id(), "field" => field)
                     .increment(1);
             }
-            Ok(checked.value)
+            Ok(checked)
         }
         Err(errors) => Err(ApiError::Invalid { errors, body: operation.echo_body(content_type, bytes) }),
     }
+}
+
+/// Operations that must not be carried out while a part of them was not understood. Real clients rely on the first: a
+/// PATCH with a deployment's name or flow means another deployment. The others change whatever a filter leaves over.
+fn needs_every_field(operation: &Operation) -> bool {
+    ["update_deployment_deployments", "bulk_delete_", "bulk_set_"].iter().any(|id| operation.id().starts_with(id))
 }
 
 /// Parameters that would bloat every row and answer they appear in are refused.
