@@ -16,13 +16,21 @@ const FENCE_HEADER: &str = "X-Tidegate-Fence";
 pub struct Caller {
     /// The worker's environment variables.
     pub variables: BTreeMap<String, String>,
-    /// What the SDK must be told to reach the API as this worker does.
+    /// What the SDK must be told: its settings as this worker has them, and how to reach the API as this worker does.
     pub api: BTreeMap<String, String>,
 }
 
 impl Caller {
     pub fn new(variables: impl IntoIterator<Item = (String, String)>, client: &Client) -> Self {
-        let mut api = BTreeMap::from([("PREFECT_API_URL".to_owned(), client.api_url().to_owned())]);
+        let variables: BTreeMap<String, String> = variables.into_iter().collect();
+        // Settings of the SDK may come from a profile of the worker's, which a run's process does not read.
+        let is_setting = |name: &str| name.starts_with("PREFECT_") && !name.starts_with("PREFECT__");
+        let mut api: BTreeMap<String, String> = variables
+            .iter()
+            .filter(|(name, _)| is_setting(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        api.insert("PREFECT_API_URL".to_owned(), client.api_url().to_owned());
         match &client.config().credentials {
             Credentials::None => {}
             Credentials::Basic(text) => drop(api.insert("PREFECT_API_AUTH_STRING".to_owned(), text.clone())),
@@ -33,7 +41,7 @@ impl Caller {
             let text = serde_json::to_string(headers).expect("a map of texts is JSON");
             api.insert(CUSTOM_HEADERS.to_owned(), text);
         }
-        Self { variables: variables.into_iter().collect(), api }
+        Self { variables, api }
     }
 
     pub fn variable(&self, name: &str) -> Option<String> {

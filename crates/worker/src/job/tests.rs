@@ -108,6 +108,24 @@ fn a_process_learns_which_run_it_is_and_where_the_api_is() {
 }
 
 #[test]
+fn settings_of_the_sdk_are_handed_on_unless_the_job_has_its_own() {
+    let caller = caller(&[
+        ("PREFECT_RESULTS_PERSIST_BY_DEFAULT", "true"),
+        ("PREFECT_LOGGING_LEVEL", "DEBUG"),
+        ("PREFECT_API_URL", "http://elsewhere/api"),
+        ("PREFECT__FLOW_RUN_ID", "of the worker's own run"),
+        ("STAGE", "inherited anyway"),
+    ]);
+    let job = prepared(json!({"env": {"PREFECT_LOGGING_LEVEL": "ERROR"}}), &caller, None).unwrap();
+    let value = |name: &str| job.environment.get(name).map(String::as_str);
+    assert_eq!(value("PREFECT_RESULTS_PERSIST_BY_DEFAULT"), Some("true"));
+    assert_eq!(value("PREFECT_LOGGING_LEVEL"), Some("ERROR"));
+    assert_eq!(value("PREFECT_API_URL"), Some("http://localhost:4200/api"));
+    assert_eq!(value("PREFECT__FLOW_RUN_ID"), Some("00000000-0000-0000-0000-000000000007"));
+    assert_eq!(value("STAGE"), None);
+}
+
+#[test]
 fn the_fence_joins_the_users_headers_and_cannot_be_replaced() {
     let headers =
         |job: Job| -> Value { serde_json::from_str(&job.environment["PREFECT_CLIENT_CUSTOM_HEADERS"]).unwrap() };
