@@ -4,8 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use tidegate_api::filters::{LogFilter, ReferenceFilter, TimeFilter};
+use tidegate_api::flow_runs::FlowRun;
 use tidegate_api::logs::{Log, LogSort};
 use tidegate_client::Client;
+use tidegate_core::state::StateType;
 use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
@@ -144,11 +146,20 @@ impl<'a> Follower<'a> {
                 _ = tick.tick() => {
                     let run = self.client.require_flow_run(flow_run).await?;
                     self.catch_up(out).await?;
-                    if run.state_type.is_some_and(tidegate_core::state::StateType::is_terminal) {
+                    if has_settled(&run) {
                         return Ok(());
                     }
                 }
             }
         }
     }
+}
+
+/// Whether the run ended long enough ago that its process has sent its last records: the SDK sends them in batches, and
+/// the last one after the state.
+fn has_settled(run: &FlowRun) -> bool {
+    const LAST_BATCH_SECONDS: f64 = 4.0;
+    let is_terminal = run.state_type.is_some_and(StateType::is_terminal);
+    let since = run.state.as_ref().map_or(f64::INFINITY, |state| crate::now().seconds_since(state.timestamp));
+    is_terminal && since > LAST_BATCH_SECONDS
 }
