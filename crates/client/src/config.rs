@@ -52,7 +52,7 @@ impl Config {
             credentials: Credentials::None,
             custom_headers: BTreeMap::new(),
             csrf: false,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             max_retries: 5,
             retry_jitter: 0.2,
             retry_extra_codes: Vec::new(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// A server may ask for more patience than we would have, but not for more than this.
-const LONGEST_OBEYED: Duration = Duration::from_secs(60);
+const LONGEST_OBEYED: Duration = Duration::from_mins(1);
 
 /// The retry rules of one client.
 #[derive(Clone, Debug)]

@@ -42,7 +42,7 @@ impl Socket {
         let mut request = url.as_str().into_client_request().map_err(invalid)?;
         request.headers_mut().extend(client.inner.headers.clone());
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL);
-        let (stream, _) = in_time(operation, base, connect_async(request)).await?;
+        let (stream, _) = in_time(operation, base, Box::pin(connect_async(request))).await?;
         let mut socket = Self { stream, operation };
         socket.authenticate(client).await?;
         Ok(socket)

@@ -197,15 +197,14 @@ impl EventPublisher {
 
     /// One try to have everything read: over the open connection, or all again over a new one.
     async fn confirm(&mut self) -> Result<()> {
-        let mut socket = match self.socket.take() {
-            Some(socket) => socket,
-            None => {
-                let mut socket = Socket::open(&self.client, "publish events", "/events/in").await?;
-                for event in &self.unconfirmed {
-                    socket.send(event).await?;
-                }
-                socket
+        let mut socket = if let Some(socket) = self.socket.take() {
+            socket
+        } else {
+            let mut socket = Socket::open(&self.client, "publish events", "/events/in").await?;
+            for event in &self.unconfirmed {
+                socket.send(event).await?;
             }
+            socket
         };
         socket.checkpoint().await?;
         self.socket = Some(socket);

@@ -16,7 +16,7 @@ pub const START_SECONDS: &str = "tidegate_worker_start_seconds";
 pub const LATENESS_SECONDS: &str = "tidegate_worker_lateness_seconds";
 /// Heartbeats, by `outcome` (`ok` or `error`).
 pub const HEARTBEATS: &str = "tidegate_worker_heartbeats_total";
-/// Runs that another owner has, or that ended elsewhere, found out at a renewal.
+/// Runs that another owner has, found out at a renewal.
 pub const LEASES_LOST: &str = "tidegate_worker_leases_lost_total";
 /// Renewals that failed.
 pub const RENEWAL_ERRORS: &str = "tidegate_worker_renewal_errors_total";
@@ -36,7 +36,7 @@ pub fn describe() {
     describe_histogram!(START_SECONDS, "Seconds from taking a run to the start of its infrastructure.");
     describe_histogram!(LATENESS_SECONDS, "Seconds that a run was due before it was taken.");
     describe_counter!(HEARTBEATS, "Heartbeats sent, by outcome.");
-    describe_counter!(LEASES_LOST, "Runs that turned out to belong to somebody else, or to be over.");
+    describe_counter!(LEASES_LOST, "Runs that turned out to belong to somebody else.");
     describe_counter!(RENEWAL_ERRORS, "Renewals of leases that failed.");
     describe_counter!(REPORT_ERRORS, "Reports on ended runs that have to be made again.");
     describe_counter!(LINES_DROPPED, "Lines of output that the run's log lacks.");

@@ -179,6 +179,7 @@ mod tests {
             (&failed, Order::GoOn, Cancelling, None, "cancelled"),
             (&well, Order::Cancel, Completed, None, "nothing"),
             (&failed, Order::Lose, Running, None, "nothing"),
+            (&failed, Order::Over, Crashed, None, "nothing"),
             (&failed, Order::Shutdown, Running, None, "preempted"),
             (&failed, Order::Kill, Pending, None, "preempted"),
         ] {

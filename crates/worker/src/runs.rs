@@ -18,9 +18,11 @@ pub(crate) enum Order {
     GoOn,
     /// Somebody wants it cancelled.
     Cancel,
+    /// It is in a terminal state: its process may finish its last words, but not stay.
+    Over,
     /// The worker goes away and has waited long enough.
     Shutdown,
-    /// It is somebody else's now, or over: stop it and say nothing.
+    /// It is somebody else's now: stop it and say nothing.
     Lose,
     /// The worker goes away this instant.
     Kill,
@@ -75,6 +77,11 @@ impl Runs {
         self.lock()
             .get(&flow_run_id)
             .is_some_and(|(attempt, sender)| (token.is_none() || attempt.token == token) && raise(sender, order))
+    }
+
+    /// What is wanted of a run so far; `None` if it is not held.
+    pub(crate) fn wanted(&self, flow_run_id: Uuid) -> Option<Order> {
+        self.lock().get(&flow_run_id).map(|(_, sender)| *sender.borrow())
     }
 
     pub(crate) fn order_all(&self, order: Order) {

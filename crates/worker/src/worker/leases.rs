@@ -1,8 +1,10 @@
 //! The loop that tells a Tidegate server which runs are alive, and learns which are not ours any more.
 
 use tidegate_api::orchestration::RenewRequest;
+use tidegate_core::state::StateType;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
+use uuid::Uuid;
 
 use super::Worker;
 use crate::{infrastructure::Infrastructure, runs::Order};
@@ -30,10 +32,7 @@ impl<I: Infrastructure> Worker<I> {
         match self.client.renew_leases(&self.options.pool, &request).await {
             Ok(answer) => {
                 for id in answer.lost {
-                    if self.runs.order(id, token_of(&request, id), Order::Lose) {
-                        metrics::counter!(crate::metrics::LEASES_LOST).increment(1);
-                        warn!(flow_run.id = %id, "flow run {id} is not this worker's any more, or is over");
-                    }
+                    self.lose(id, token_of(&request, id)).await;
                 }
                 for id in answer.cancelling {
                     self.runs.order(id, token_of(&request, id), Order::Cancel);
@@ -48,6 +47,23 @@ impl<I: Infrastructure> Worker<I> {
     }
 }
 
-fn token_of(request: &RenewRequest, id: uuid::Uuid) -> Option<i64> {
+impl<I: Infrastructure> Worker<I> {
+    /// A lease that cannot be renewed: the run is over, which its process will know by itself, or it is another's now.
+    async fn lose(&self, id: Uuid, token: Option<i64>) {
+        if self.runs.wanted(id).is_none_or(|wanted| wanted >= Order::Over) {
+            return;
+        }
+        let run = self.client.read_flow_run(id).await;
+        let is_over = run.is_ok_and(|run| run.and_then(|run| run.state_type).is_some_and(StateType::is_terminal));
+        if is_over {
+            self.runs.order(id, token, Order::Over);
+        } else if self.runs.order(id, token, Order::Lose) {
+            metrics::counter!(crate::metrics::LEASES_LOST).increment(1);
+            warn!(flow_run.id = %id, "flow run {id} is not this worker's any more");
+        }
+    }
+}
+
+fn token_of(request: &RenewRequest, id: Uuid) -> Option<i64> {
     request.runs.iter().find(|run| run.flow_run_id == id).map(|run| run.token)
 }

@@ -149,14 +149,22 @@ impl<I: Infrastructure> Worker<I> {
         let mut early = interval(EARLY_OUTPUT);
         early.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut obeyed = Order::GoOn;
+        let mut patience = std::pin::pin!(sleep(self.options.process_grace));
         let exit = loop {
             let order = *orders.borrow_and_update();
             if order > obeyed {
                 obeyed = order;
-                self.obey(attempt, identifier, order).await;
+                match order {
+                    Order::Over => patience.as_mut().reset(Instant::now() + self.options.process_grace),
+                    other => self.obey(attempt, identifier, other).await,
+                }
             }
             tokio::select! {
                 exit = &mut watching => break exit,
+                () = &mut patience, if obeyed == Order::Over => {
+                    obeyed = Order::Shutdown;
+                    self.obey(attempt, identifier, obeyed).await;
+                }
                 Ok(()) = orders.changed() => {}
                 Some(line) = lines.recv() => output.push(line),
                 _ = early.tick(), if output.has_early_lines() => output.send_early().await,
@@ -171,9 +179,9 @@ impl<I: Infrastructure> Worker<I> {
     async fn obey(&self, attempt: &Attempt, identifier: &Identifier, order: Order) {
         let grace = self.options.process_grace;
         let (stop, grace, words) = match order {
-            Order::GoOn => return,
+            Order::GoOn | Order::Over => return,
             Order::Cancel => (Stop::Cancel, grace, "is being cancelled"),
-            Order::Shutdown => (Stop::Shutdown, grace, "is stopped because its worker goes away"),
+            Order::Shutdown => (Stop::Shutdown, grace, "is stopped: it is over, or its worker goes away"),
             Order::Lose => (Stop::Shutdown, Duration::ZERO, "is killed because it is not this worker's any more"),
             Order::Kill => (Stop::Shutdown, Duration::ZERO, "is killed because its worker goes away at once"),
         };
@@ -196,7 +204,9 @@ impl<I: Infrastructure> Worker<I> {
                 self.logs.write(attempt.flow_run_id, WORKER, Level::Error, failure.to_string());
             }
             let count = match report {
-                Report::Nothing if order == Order::GoOn && exit.failure.is_none() => &self.tally.succeeded,
+                Report::Nothing if matches!(order, Order::GoOn | Order::Over) && exit.failure.is_none() => {
+                    &self.tally.succeeded
+                }
                 _ => &self.tally.failed,
             };
             count.fetch_add(1, Ordering::Relaxed);

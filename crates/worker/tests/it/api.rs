@@ -36,6 +36,12 @@ pub(crate) struct Run {
     pub(crate) starts: usize,
 }
 
+impl Run {
+    fn is_over(&self) -> bool {
+        ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"].contains(&self.state.as_str())
+    }
+}
+
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) runs: BTreeMap<Uuid, Run>,
@@ -152,7 +158,7 @@ impl Api {
                 changed.await;
             }
         };
-        if timeout(Duration::from_secs(20), waiting).await.is_err() {
+        if timeout(Duration::from_secs(60), waiting).await.is_err() {
             panic!("it never came to this: {what}; runs: {:#?}", self.world().runs);
         }
     }
@@ -176,8 +182,7 @@ impl Api {
         let mut world = self.world();
         let Some(run) = world.runs.get_mut(&id) else { return not_found() };
         let proposed = body["state"]["type"].as_str().unwrap().to_owned();
-        let is_over = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"].contains(&run.state.as_str());
-        let is_refused = (is_over && body["force"] != json!(true))
+        let is_refused = (run.is_over() && body["force"] != json!(true))
             || (proposed == "PENDING" && run.state != "SCHEDULED" && body["state"]["name"] != "Submitting")
             || body.get("token").is_some_and(|token| *token != json!(run.token));
         if !is_refused {
@@ -341,7 +346,8 @@ async fn renew(State(api): State<Api>, Json(body): Json<Value>) -> Answer {
         for owned in body["runs"].as_array().unwrap() {
             let id: Uuid = owned["flow_run_id"].as_str().unwrap().parse().unwrap();
             let run = &world.runs[&id];
-            let key = if world.lost.contains(&id) || json!(run.token) != owned["token"] { "lost" } else { "renewed" };
+            let is_lost = world.lost.contains(&id) || run.is_over() || json!(run.token) != owned["token"];
+            let key = if is_lost { "lost" } else { "renewed" };
             answer[key].as_array_mut().unwrap().push(json!(id));
         }
     });

@@ -158,6 +158,37 @@ async fn a_lost_run_is_killed_and_not_reported_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_process_may_finish_after_its_run_is_over() {
+    let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
+    let mut options = options(home.path());
+    options.process_grace = Duration::from_secs(600);
+    let worker = start(&api, options);
+    let (go, done) = (home.path().join("go"), home.path().join("done"));
+    let id = api.add(&format!("while [ ! -e {} ]; do sleep 0.01; done; touch {}", go.display(), done.display()));
+    api.until("it runs", |world| world.runs[&id].infrastructure_pid.is_some()).await;
+    api.set_state(id, "COMPLETED");
+    let (_, renewals) = api.signs_of_life();
+    api.until("renewals have said that it is over", |world| world.renewals > renewals + 2).await;
+    fs::write(go, "").unwrap();
+    until("its last words are said", || done.exists()).await;
+    worker.stop().await;
+    assert_eq!(api.run(id).state, "COMPLETED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_may_not_stay_after_its_run_is_over() {
+    let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
+    let worker = start(&api, options(home.path()));
+    let id = api.add("trap '' TERM; while :; do sleep 0.01; done");
+    api.until("it runs", |world| world.runs[&id].infrastructure_pid.is_some()).await;
+    api.set_state(id, "FAILED");
+    let pid = api.run(id).infrastructure_pid.unwrap();
+    until("it is gone", || !is_alive(&pid)).await;
+    worker.stop().await;
+    assert_eq!(api.run(id).state, "FAILED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_draining_worker_takes_nothing_new_and_lets_its_runs_end() {
     let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
     let mut options = options(home.path());

@@ -15,10 +15,10 @@ use crate::api::Api;
 
 /// A worker in this process, on threads of its own.
 pub(crate) struct Running {
-    runtime: Runtime,
+    runtime: Option<Runtime>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) hard_stop: CancellationToken,
-    pub(crate) task: JoinHandle<anyhow::Result<Outcome>>,
+    task: Option<JoinHandle<anyhow::Result<Outcome>>>,
 }
 
 pub(crate) fn supervisor() -> Vec<OsString> {
@@ -41,7 +41,7 @@ pub(crate) fn start(api: &Api, options: Options) -> Running {
     let client = Client::new(Config::new(&api.url)).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let task = runtime.spawn(tidegate_worker::run(options, client, shutdown.clone()));
-    Running { runtime, shutdown, hard_stop, task }
+    Running { runtime: Some(runtime), shutdown, hard_stop, task: Some(task) }
 }
 
 impl Running {
@@ -51,15 +51,31 @@ impl Running {
     }
 
     /// What the worker comes to by itself.
-    pub(crate) async fn end(self) -> anyhow::Result<Outcome> {
-        let ended = timeout(Duration::from_secs(20), self.task).await.expect("the worker ends").unwrap();
-        spawn_blocking(move || drop(self.runtime)).await.unwrap();
-        ended
+    pub(crate) async fn end(mut self) -> anyhow::Result<Outcome> {
+        let task = self.task.take().unwrap();
+        timeout(Duration::from_secs(60), task).await.expect("the worker ends").unwrap()
     }
 
     /// As `kill -9` would: nothing in the worker gets to say goodbye.
-    pub(crate) async fn vanish(self) {
-        spawn_blocking(move || self.runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
+    pub(crate) async fn vanish(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(10))).await.unwrap();
+    }
+}
+
+impl Drop for Running {
+    /// A test that fails leaves no processes behind.
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+        self.hard_stop.cancel();
+        let (Some(runtime), task) = (self.runtime.take(), self.task.take()) else { return };
+        let ending = move || {
+            if let Some(task) = task {
+                let _ = runtime.block_on(async { timeout(Duration::from_secs(5), task).await });
+            }
+            runtime.shutdown_background();
+        };
+        let _ = std::thread::spawn(ending).join();
     }
 }
 
@@ -70,7 +86,7 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(20), waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
+    timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
 }
 
 pub(crate) fn is_alive(pid: &str) -> bool {
