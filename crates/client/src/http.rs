@@ -120,7 +120,12 @@ impl Client {
         let mut retries = 0;
         let mut has_new_token = false;
         loop {
-            let outcome = self.send(patience.timeout, &operation, &method, path, body.clone()).await;
+            let tokens = match &self.inner.csrf {
+                // Boxed: fetching a token is itself a request, and as patient as this one; it is not repeated here.
+                Some(csrf) if method != Method::GET => Box::pin(csrf.headers(self)).await?,
+                _ => Vec::new(),
+            };
+            let outcome = self.send(patience.timeout, &operation, &method, path, tokens, body.clone()).await;
             let (error, retry_after) = match outcome {
                 Ok((response, _)) if response.status < 400 => return Ok(response),
                 Ok((response, retry_after)) => (refusal(response), retry_after),
@@ -149,6 +154,7 @@ impl Client {
         operation: &str,
         method: &Method,
         path: &str,
+        tokens: Vec<(&'static str, String)>,
         body: Option<Bytes>,
     ) -> Result<(Response, Option<String>)> {
         let url = format!("{}{path}", self.inner.base);
@@ -159,11 +165,8 @@ impl Client {
         };
         let mut request =
             self.http()?.request(method.clone(), url).headers(self.inner.headers.clone()).timeout(timeout);
-        if let Some(csrf) = self.inner.csrf.as_ref().filter(|_| method != Method::GET) {
-            // Boxed: fetching a token is itself a request.
-            for (name, value) in Box::pin(csrf.headers(self)).await? {
-                request = request.header(name, value);
-            }
+        for (name, value) in tokens {
+            request = request.header(name, value);
         }
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
