@@ -27,7 +27,7 @@ pub struct FlowCreate {
     pub name: String,
     #[serde(default)]
     pub tags: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default = "no_labels", skip_serializing_if = "Option::is_none")]
     pub labels: Option<Json>,
 }
 
@@ -50,4 +50,10 @@ pub enum FlowSort {
     NameAsc,
     #[serde(rename = "NAME_DESC")]
     NameDesc,
+}
+
+/// Labels that were not sent are empty ones; null stays null.
+#[expect(clippy::unnecessary_wraps, reason = "serde asks for a value of the field's type")]
+fn no_labels() -> Option<Json> {
+    Some(Json::empty_object())
 }
