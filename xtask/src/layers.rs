@@ -48,14 +48,16 @@ fn problems(found: &BTreeMap<String, Vec<String>>) -> Vec<String> {
 
 /// The crates of the workspace with those of ours that they depend on, tests aside.
 fn dependencies() -> anyhow::Result<BTreeMap<String, Vec<String>>> {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;
+    let output =
+        Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata answered something else")?;
     let packages = metadata["packages"].as_array().context("no packages in the metadata")?;
     let names: Vec<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
     let mut found = BTreeMap::new();
     for package in packages {
         let own = package["dependencies"].as_array().into_iter().flatten();
-        let own = own.filter(|dependency| dependency["kind"].is_null()).filter_map(|dependency| dependency["name"].as_str());
+        let own =
+            own.filter(|dependency| dependency["kind"].is_null()).filter_map(|dependency| dependency["name"].as_str());
         let own = own.filter(|name| names.contains(name)).map(ToOwned::to_owned).collect();
         found.insert(package["name"].as_str().unwrap_or_default().to_owned(), own);
     }

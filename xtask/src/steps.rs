@@ -27,7 +27,8 @@ impl Counts {
 pub fn run(name: &str, command: &mut Command) -> anyhow::Result<Counts> {
     println!("\n== {name}");
     let started = Instant::now();
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start the step `{name}`"))?;
+    let mut child =
+        command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start the step `{name}`"))?;
     let mut counts = Counts::default();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines() {
@@ -52,7 +53,8 @@ fn read(line: &str) -> Counts {
     let is_cargo = line.starts_with("test result:");
     let is_pytest = line.starts_with("==") && line.contains(" in ") && line.trim_end().ends_with('=');
     let is_plain = line.split(", ").all(|part| {
-        part.split_once(' ').is_some_and(|(count, word)| count.parse::<u64>().is_ok() && ["passed", "failed"].contains(&word))
+        part.split_once(' ')
+            .is_some_and(|(count, word)| count.parse::<u64>().is_ok() && ["passed", "failed"].contains(&word))
     });
     if !(is_cargo || is_pytest || is_plain) {
         return Counts::default();
@@ -62,7 +64,8 @@ fn read(line: &str) -> Counts {
         let at = words.iter().position(|part| *part == word)?;
         words.get(at.checked_sub(1)?)?.parse().ok()
     };
-    let failed = before("failed").unwrap_or(0) + if is_pytest { before("error").or(before("errors")).unwrap_or(0) } else { 0 };
+    let failed =
+        before("failed").unwrap_or(0) + if is_pytest { before("error").or(before("errors")).unwrap_or(0) } else { 0 };
     Counts { passed: before("passed").unwrap_or(0), failed }
 }
 

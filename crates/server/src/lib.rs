@@ -29,8 +29,8 @@ use tower::Layer;
 
 use ingest::Ingest;
 use services::{
-    Board, cancellation::CancellationCleanup, foreman::Foreman, late_runs::LateRuns, leases::Leases, pauses::PauseExpirations,
-    retention::Retention, scheduler::Scheduler,
+    Board, cancellation::CancellationCleanup, foreman::Foreman, late_runs::LateRuns, leases::Leases,
+    pauses::PauseExpirations, retention::Retention, scheduler::Scheduler,
 };
 use sockets::hubs::{EventHub, LogHub};
 

@@ -86,7 +86,7 @@ pub async fn check_api_version(request: Request, next: Next) -> Response {
     if request.uri().path().to_ascii_lowercase().contains("%2f") {
         return crate::extract::no_route().into_response();
     }
-    if matches!(request.uri().path(), "/health" | "/hello" | "/ready" | "/version") {
+    if matches!(request.uri().path(), "/health" | "/version") {
         return next.run(request).await;
     }
     let given = request.headers().get("x-prefect-api-version").and_then(|value| value.to_str().ok());

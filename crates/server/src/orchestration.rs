@@ -1,6 +1,10 @@
 //! Between HTTP and the rules: who proposes, in which policy, and how an answer becomes a response.
 
-use axum::{Json, http::StatusCode, response::{IntoResponse, Response}};
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use tidegate_api::orchestration::OrchestrationResult;
 use tidegate_core::{
     orchestration::{FlowRunPolicyKind, TaskRunPolicyKind, Waits},

@@ -24,7 +24,10 @@ static METASCHEMA: LazyLock<Value> = LazyLock::new(|| {
 pub type Variables = HashMap<String, Value>;
 
 /// Fills in every marked value, reading variables only where one is asked for. The inner error is a sentence for the user.
-pub async fn hydrate(tx: &mut Tx, parameters: Map<String, Value>) -> Result<Result<Map<String, Value>, String>, tidegate_store::Error> {
+pub async fn hydrate(
+    tx: &mut Tx,
+    parameters: Map<String, Value>,
+) -> Result<Result<Map<String, Value>, String>, tidegate_store::Error> {
     let parameters = Value::Object(parameters);
     let text = parameters.to_string();
     let mut variables = Variables::new();
@@ -88,9 +91,9 @@ fn filled(mut object: Map<String, Value>, variables: &Variables) -> Result<Optio
         Some("jinja") => match part("template").transpose()? {
             None => Err(missing("template")),
             Some(None) => Ok(None),
-            Some(Some(Value::String(template))) => {
-                templates::render(&template).map(|text| Some(text.into())).map_err(|error| format!("Invalid jinja: {error}"))
-            }
+            Some(Some(Value::String(template))) => templates::render(&template)
+                .map(|text| Some(text.into()))
+                .map_err(|error| format!("Invalid jinja: {error}")),
             Some(Some(_)) => Err("Invalid jinja: a template must be a text".into()),
         },
         // A variable that is not chosen yet: forms send it, and mean nothing by it.
@@ -150,7 +153,8 @@ pub fn check_as_is(values: &Value, schema: &Value, ignore_required: bool) -> Res
     match schema::best(violations) {
         None => Ok(()),
         Some(Violation { path, message, .. }) => {
-            let place = schema::spelled(&path).map_or_else(String::new, |path| format!(" for field {}", python::repr_text(&path)));
+            let place = schema::spelled(&path)
+                .map_or_else(String::new, |path| format!(" for field {}", python::repr_text(&path)));
             Err(Unfit::Mismatch(format!("Validation failed{place}. Failure reason: {message}")))
         }
     }
@@ -219,7 +223,10 @@ fn mend_properties(schema: &mut Value, allow_null_with_default: bool) {
                 property.insert("anyOf".into(), json!([{ "type": kind }, { "type": "null" }]));
             }
             let is_tuple = property.get("items").and_then(Value::as_array).is_some_and(|items| !items.is_empty());
-            if is_tuple && !property.contains_key("prefixItems") && let Some(items) = property.shift_remove("items") {
+            if is_tuple
+                && !property.contains_key("prefixItems")
+                && let Some(items) = property.shift_remove("items")
+            {
                 property.insert("prefixItems".into(), items);
             }
         }
@@ -268,14 +275,38 @@ mod tests {
     fn what_does_not_fit_is_told_as_the_reference_tells_it() {
         for (values, expected) in [
             (json!({}), "Validation failed. Failure reason: 'count' is a required property"),
-            (json!({"count": "1"}), "Validation failed for field 'count'. Failure reason: '1' is not of type 'integer'"),
-            (json!({"count": true}), "Validation failed for field 'count'. Failure reason: True is not of type 'integer'"),
-            (json!({"count": 1, "items": [1, "x"]}), "Validation failed for field 'items[1]'. Failure reason: 'x' is not of type 'integer'"),
-            (json!({"count": 1, "items": "x"}), "Validation failed for field 'items'. Failure reason: 'x' is not valid under any of the given schemas"),
-            (json!({"count": 1, "point": {"x": "1"}}), "Validation failed for field 'point.x'. Failure reason: '1' is not of type 'number'"),
-            (json!({"count": 1, "small": 5}), "Validation failed for field 'small'. Failure reason: 5 is greater than or equal to the maximum of 5"),
-            (json!({"count": 1, "pair": ["a", "b"]}), "Validation failed for field 'pair[1]'. Failure reason: 'b' is not of type 'integer'"),
-            (json!({"count": 1, "text": "ba"}), "Validation failed for field 'text'. Failure reason: 'ba' does not match '^a'"),
+            (
+                json!({"count": "1"}),
+                "Validation failed for field 'count'. Failure reason: '1' is not of type 'integer'",
+            ),
+            (
+                json!({"count": true}),
+                "Validation failed for field 'count'. Failure reason: True is not of type 'integer'",
+            ),
+            (
+                json!({"count": 1, "items": [1, "x"]}),
+                "Validation failed for field 'items[1]'. Failure reason: 'x' is not of type 'integer'",
+            ),
+            (
+                json!({"count": 1, "items": "x"}),
+                "Validation failed for field 'items'. Failure reason: 'x' is not valid under any of the given schemas",
+            ),
+            (
+                json!({"count": 1, "point": {"x": "1"}}),
+                "Validation failed for field 'point.x'. Failure reason: '1' is not of type 'number'",
+            ),
+            (
+                json!({"count": 1, "small": 5}),
+                "Validation failed for field 'small'. Failure reason: 5 is greater than or equal to the maximum of 5",
+            ),
+            (
+                json!({"count": 1, "pair": ["a", "b"]}),
+                "Validation failed for field 'pair[1]'. Failure reason: 'b' is not of type 'integer'",
+            ),
+            (
+                json!({"count": 1, "text": "ba"}),
+                "Validation failed for field 'text'. Failure reason: 'ba' does not match '^a'",
+            ),
         ] {
             assert_eq!(refusal(values).as_deref(), Some(expected));
         }

@@ -42,7 +42,8 @@ pub async fn close(socket: &mut WebSocket, code: u16, reason: &str) {
     let frame = CloseFrame { code, reason: reason[..end].into() };
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
         // Reading on lets the client's answer end the connection in order.
-        let _ = tokio::time::timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.recv().await {} }).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.recv().await {} })
+            .await;
     }
 }
 

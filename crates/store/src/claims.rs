@@ -79,7 +79,12 @@ impl Tx {
     }
 
     /// Moves the deadlines of a worker's runs, and tells it which it has lost and which shall be cancelled.
-    pub async fn renew_owner_leases(&mut self, worker_name: &str, runs: &[OwnedRun], seconds: f64) -> Result<RenewResponse> {
+    pub async fn renew_owner_leases(
+        &mut self,
+        worker_name: &str,
+        runs: &[OwnedRun],
+        seconds: f64,
+    ) -> Result<RenewResponse> {
         let mut answer = RenewResponse::default();
         let deadline = self.now().plus_seconds(seconds);
         for run in runs {
@@ -99,7 +104,9 @@ impl Tx {
             }
             answer.renewed.push(run.flow_run_id);
             let sql = sql!("SELECT state_type FROM flow_run WHERE id = $1", run.flow_run_id);
-            if self.optional(&sql, |row| row.next::<Option<StateType>>()).await?.flatten() == Some(StateType::Cancelling) {
+            if self.optional(&sql, |row| row.next::<Option<StateType>>()).await?.flatten()
+                == Some(StateType::Cancelling)
+            {
                 answer.cancelling.push(run.flow_run_id);
             }
         }
@@ -211,7 +218,10 @@ impl Tx {
         if queues.is_empty() {
             return Ok(false);
         }
-        let mut sql = sql!("SELECT 1 FROM flow_run WHERE state_type = 'SCHEDULED' AND next_scheduled_start_time <= $1 AND ", self.now());
+        let mut sql = sql!(
+            "SELECT 1 FROM flow_run WHERE state_type = 'SCHEDULED' AND next_scheduled_start_time <= $1 AND ",
+            self.now()
+        );
         sql.push_ids(self.dialect(), "work_queue_id", &queues).push(" LIMIT 1");
         Ok(self.optional(&sql, |_| Ok(())).await?.is_some())
     }

@@ -2,7 +2,9 @@
 //! only slots taken without a lease are a number on the limit.
 
 use tidegate_api::{
-    concurrency_limits::{ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update},
+    concurrency_limits::{
+        ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update,
+    },
     deployments::GlobalConcurrencyLimit,
 };
 use tidegate_core::{ids::ConcurrencyLimitId, orchestration::LimitFacts, time::Timestamp};
@@ -264,9 +266,15 @@ impl Tx {
     }
 
     /// Gives slots without a lease back; never below zero.
-    pub async fn release_unleased_slots(&mut self, limit: &Limit, slots: i64, occupancy_seconds: Option<f64>) -> Result<()> {
-        let average = occupancy_seconds
-            .map_or(limit.row.avg_slot_occupancy_seconds, |seconds| next_average(&limit.row, seconds / slots.max(1) as f64));
+    pub async fn release_unleased_slots(
+        &mut self,
+        limit: &Limit,
+        slots: i64,
+        occupancy_seconds: Option<f64>,
+    ) -> Result<()> {
+        let average = occupancy_seconds.map_or(limit.row.avg_slot_occupancy_seconds, |seconds| {
+            next_average(&limit.row, seconds / slots.max(1) as f64)
+        });
         self.execute(&sql!(
             "UPDATE concurrency_limit SET unleased_slots = $1, updated = $2, avg_slot_occupancy_seconds = $3 WHERE id = $4",
             (limit.unleased - slots as f64).max(0.0),
@@ -313,8 +321,13 @@ impl Tx {
         ))
         .await?;
         for limit in limits {
-            self.execute(&sql!("INSERT INTO concurrency_slot (limit_id, lease_id, slots) VALUES ($1, $2, $3)", *limit, id, slots))
-                .await?;
+            self.execute(&sql!(
+                "INSERT INTO concurrency_slot (limit_id, lease_id, slots) VALUES ($1, $2, $3)",
+                *limit,
+                id,
+                slots
+            ))
+            .await?;
         }
         Ok(())
     }
@@ -378,7 +391,8 @@ impl Tx {
 
     /// Leases whose end has passed; their slots count no more, and their rows can go.
     pub async fn list_expired_leases(&mut self, limit: i64) -> Result<Vec<Uuid>> {
-        let sql = sql!("SELECT id FROM concurrency_lease WHERE expires <= $1 ORDER BY expires LIMIT $2", self.now(), limit);
+        let sql =
+            sql!("SELECT id FROM concurrency_lease WHERE expires <= $1 ORDER BY expires LIMIT $2", self.now(), limit);
         self.all(&sql, |row| row.next()).await
     }
 }

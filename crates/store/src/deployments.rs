@@ -12,9 +12,9 @@ use uuid::Uuid;
 
 use crate::{
     Result, Row, Sql, Tx,
+    changes::Changes,
     conditions::{Subject, push_run_filters},
     events::{ResourceEvent, related},
-    changes::Changes,
     scheduled_runs::Doomed,
     sql,
     value::{Value, json, json_list},
@@ -63,7 +63,11 @@ fn deployment(row: &mut Row<'_>) -> Result<(Deployment, Option<Uuid>)> {
         created_by: row.parse_optional()?,
         updated_by: row.parse_optional()?,
         work_pool_name: None,
-        status: Some(if row.next::<String>()? == "READY" { DeploymentStatus::Ready } else { DeploymentStatus::NotReady }),
+        status: Some(if row.next::<String>()? == "READY" {
+            DeploymentStatus::Ready
+        } else {
+            DeploymentStatus::NotReady
+        }),
         enforce_parameter_schema: row.next()?,
     };
     // A queue that was renamed shows its present name.
@@ -303,7 +307,8 @@ impl Tx {
             if let Some(limit) = &deployment.global_concurrency_limit {
                 self.delete_concurrency_limit(limit.id).await?;
             }
-            let sql = sql!("DELETE FROM deployment WHERE id = $1 AND workspace_id = $2", deployment.id, self.workspace());
+            let sql =
+                sql!("DELETE FROM deployment WHERE id = $1 AND workspace_id = $2", deployment.id, self.workspace());
             if self.execute(&sql).await? > 0 {
                 self.emit(&event).await?;
                 deleted.push(deployment.id);
@@ -313,7 +318,11 @@ impl Tx {
     }
 
     /// Deployments that match, for bulk operations.
-    pub async fn list_deployments_by(&mut self, filter: Option<DeploymentFilter>, limit: i64) -> Result<Vec<Deployment>> {
+    pub async fn list_deployments_by(
+        &mut self,
+        filter: Option<DeploymentFilter>,
+        limit: i64,
+    ) -> Result<Vec<Deployment>> {
         let filters = RunFilters { deployments: filter, ..RunFilters::default() };
         self.list_deployments(&filters, DeploymentSort::NameAsc, limit, 0).await
     }
@@ -341,9 +350,8 @@ impl Tx {
             deployment.work_queue_id,
         );
         type Names = (String, Option<String>, Option<Uuid>, Option<String>, Option<String>);
-        let names: Option<Names> = self
-            .optional(&sql, |row| Ok((row.next()?, row.next()?, row.next()?, row.next()?, row.next()?)))
-            .await?;
+        let names: Option<Names> =
+            self.optional(&sql, |row| Ok((row.next()?, row.next()?, row.next()?, row.next()?, row.next()?))).await?;
         if let Some((flow, queue, pool_id, pool, kind)) = names {
             event = event.with(related(format!("prefect.flow.{}", deployment.flow_id), "flow", Some(&flow)));
             if let (Some(id), Some(queue)) = (deployment.work_queue_id, queue) {
@@ -371,8 +379,12 @@ impl Tx {
     /// Notes that a runner polls for the runs of these deployments. Leaves `updated` alone.
     pub async fn mark_deployments_ready(&mut self, deployments: &[Uuid]) -> Result<()> {
         for (id, is_ready) in self.list_unnoted_deployments(deployments).await? {
-            self.execute(&sql!("UPDATE deployment SET status = 'READY', last_polled = $1 WHERE id = $2", self.now(), id))
-                .await?;
+            self.execute(&sql!(
+                "UPDATE deployment SET status = 'READY', last_polled = $1 WHERE id = $2",
+                self.now(),
+                id
+            ))
+            .await?;
             if !is_ready && let Some(deployment) = self.read_deployment(id).await? {
                 let event = self.deployment_event(&deployment, "ready").await?.at(self.now());
                 self.emit(&event).await?;

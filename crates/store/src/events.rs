@@ -16,8 +16,7 @@ pub use query::{EventGroup, EventKey, event_range};
 
 use crate::{Dialect, Error, Partitioned, Result, Row, Sql, Tx, Wake, value::Value};
 
-const COLUMNS: &str =
-    "id, workspace_id, occurred, received, event, resource_id, resource, related, payload, follows";
+const COLUMNS: &str = "id, workspace_id, occurred, received, event, resource_id, resource, related, payload, follows";
 const SELECTED: &str = "event.id, event.occurred, event.received, event.event, event.resource, event.related, event.payload, \
                         event.follows";
 const ID: &str = "prefect.resource.id";

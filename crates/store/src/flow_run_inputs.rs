@@ -25,7 +25,13 @@ fn select(flow_run: Uuid) -> Sql {
 
 impl Tx {
     /// Stores an input. `false` when the run has one of this key.
-    pub async fn create_flow_run_input(&mut self, run: Uuid, key: &str, value: &str, sender: Option<&str>) -> Result<bool> {
+    pub async fn create_flow_run_input(
+        &mut self,
+        run: Uuid,
+        key: &str,
+        value: &str,
+        sender: Option<&str>,
+    ) -> Result<bool> {
         let sql = sql!(
             "INSERT INTO flow_run_input (id, created, updated, flow_run_id, key, value, sender) \
              VALUES ($1, $2, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",

@@ -11,8 +11,8 @@ use tidegate_core::{
     ids::{DeploymentId, FlowRunId, LeaseId, StateId, TaskRunId},
     json::Json,
     orchestration::{
-        CollisionStrategy, DeploymentFacts, Effect, FlowRun as RunFacts, FlowRunFacts, FlowRunPolicyKind, Owner, Ruling,
-        Status, Version, Waits, decide_flow_run,
+        CollisionStrategy, DeploymentFacts, Effect, FlowRun as RunFacts, FlowRunFacts, FlowRunPolicyKind, Owner,
+        Ruling, Status, Version, Waits, decide_flow_run,
     },
     state::{State, StateCreate, StateType},
     time::Timestamp,
@@ -139,7 +139,8 @@ impl Tx {
             let deadline: Option<Timestamp> = row.next()?;
             let last_token = row.next()?;
             let attempt = row.next()?;
-            let owner = owner_name.zip(deadline).map(|(name, deadline)| Owner { name, token: last_token, deadline, attempt });
+            let owner =
+                owner_name.zip(deadline).map(|(name, deadline)| Owner { name, token: last_token, deadline, attempt });
             let limit_id = row.next()?;
             let options = row.parse_optional()?;
             Ok(Current { name, tags, created_by, names, run, state, owner, last_token, attempt, limit_id, options })
@@ -148,7 +149,12 @@ impl Tx {
     }
 
     /// Proposes a state for a flow run. `None` when there is no such run.
-    pub async fn set_flow_run_state(&mut self, id: Uuid, proposed: StateCreate, proposal: &Proposal) -> Result<Option<Changed>> {
+    pub async fn set_flow_run_state(
+        &mut self,
+        id: Uuid,
+        proposed: StateCreate,
+        proposal: &Proposal,
+    ) -> Result<Option<Changed>> {
         let Some(current) = self.read_current(id).await? else { return Ok(None) };
         let now = self.now();
         let proposed = proposed.into_state(StateId::new(), now);
@@ -165,7 +171,12 @@ impl Tx {
         Ok(Some(Changed { result: answer(&ruling, state), owner }))
     }
 
-    async fn flow_run_facts(&mut self, current: &Current, proposed: &State, proposal: &Proposal) -> Result<FlowRunFacts> {
+    async fn flow_run_facts(
+        &mut self,
+        current: &Current,
+        proposed: &State,
+        proposal: &Proposal,
+    ) -> Result<FlowRunFacts> {
         let limit = match current.limit_id {
             Some(limit) => self.lock_concurrency_limit(limit).await?.map(|limit| limit.facts()),
             None => None,
@@ -217,7 +228,12 @@ impl Tx {
         })
     }
 
-    async fn apply_flow_run_ruling(&mut self, current: &Current, ruling: &Ruling<RunFacts>, proposal: &Proposal) -> Result<()> {
+    async fn apply_flow_run_ruling(
+        &mut self,
+        current: &Current,
+        ruling: &Ruling<RunFacts>,
+        proposal: &Proposal,
+    ) -> Result<()> {
         let id = current.run.id.0;
         if let Some(state) = &ruling.state {
             let run = &ruling.run;
@@ -315,7 +331,11 @@ impl Tx {
                     self.execute(&sql).await?;
                 }
                 Effect::ClearOwner => {
-                    self.execute(&sql!("UPDATE flow_run SET owner_name = NULL, owner_deadline = NULL WHERE id = $1", id)).await?;
+                    self.execute(&sql!(
+                        "UPDATE flow_run SET owner_name = NULL, owner_deadline = NULL WHERE id = $1",
+                        id
+                    ))
+                    .await?;
                 }
                 Effect::TakeTagSlots { .. }
                 | Effect::ReleaseTagSlots
@@ -441,13 +461,17 @@ impl Tx {
     async fn flow_run_labels(&mut self, new: &NewFlowRun) -> Result<Json> {
         let mut labels = serde_json::Map::new();
         let mut add = |json: Option<Json>| {
-            if let Some(serde_json::Value::Object(map)) = json.filter(|json| !matches!(json.text(), "{}" | "null")).map(|json| json.value()) {
+            if let Some(serde_json::Value::Object(map)) =
+                json.filter(|json| !matches!(json.text(), "{}" | "null")).map(|json| json.value())
+            {
                 labels.extend(map);
             }
         };
         add(self.read_flow_labels(new.flow_id).await?);
         let deployment: Option<Json> = match new.deployment_id {
-            Some(id) => self.optional(&sql!("SELECT labels FROM deployment WHERE id = $1", id), |row| row.next()).await?,
+            Some(id) => {
+                self.optional(&sql!("SELECT labels FROM deployment WHERE id = $1", id), |row| row.next()).await?
+            }
             None => None,
         };
         let deployment_id = new.deployment_id.filter(|_| deployment.is_some());

@@ -126,14 +126,18 @@ pub(crate) fn flow_run(now: Timestamp) -> impl FnMut(&mut Row<'_>) -> Result<Flo
         run.job_variables = row.next()?;
         let state_timestamp: Option<Timestamp> = row.next()?;
         run.estimated_run_time = estimated_run_time(run.state_type, state_timestamp, run.total_run_time, now);
-        run.estimated_start_time_delta =
-            start_time_delta(run.state_type, run.start_time, run.expected_start_time, now);
+        run.estimated_start_time_delta = start_time_delta(run.state_type, run.start_time, run.expected_start_time, now);
         Ok(run)
     }
 }
 
 /// Seconds in RUNNING so far, the present stay included.
-pub(crate) fn estimated_run_time(state: Option<StateType>, since: Option<Timestamp>, total: f64, now: Timestamp) -> f64 {
+pub(crate) fn estimated_run_time(
+    state: Option<StateType>,
+    since: Option<Timestamp>,
+    total: f64,
+    now: Timestamp,
+) -> f64 {
     match (state, since) {
         (Some(StateType::Running), Some(since)) => total + now.seconds_since(since).max(0.0),
         _ => total,
@@ -176,7 +180,10 @@ impl Tx {
 
     pub async fn read_flow_run_by_key(&mut self, flow_id: Uuid, idempotency_key: &str) -> Result<Option<FlowRun>> {
         let mut sql = self.select_flow_runs();
-        sql.push(" AND flow_run.flow_id = ").bind(flow_id).push(" AND flow_run.idempotency_key = ").bind(idempotency_key);
+        sql.push(" AND flow_run.flow_id = ")
+            .bind(flow_id)
+            .push(" AND flow_run.idempotency_key = ")
+            .bind(idempotency_key);
         self.optional(&sql, flow_run(self.now())).await
     }
 
@@ -219,9 +226,7 @@ impl Tx {
         );
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
         let now = self.now();
-        let deltas = self
-            .all(&sql, |row| Ok(start_time_delta(row.next()?, row.next()?, row.next()?, now)))
-            .await?;
+        let deltas = self.all(&sql, |row| Ok(start_time_delta(row.next()?, row.next()?, row.next()?, now))).await?;
         Ok((!deltas.is_empty()).then(|| deltas.iter().sum::<f64>() / deltas.len() as f64))
     }
 
@@ -261,7 +266,9 @@ impl Tx {
     /// Deletes a run with its states, task runs, logs, inputs and artifacts, and gives its slots back.
     pub async fn delete_flow_run(&mut self, id: Uuid) -> Result<bool> {
         let known = self
-            .optional(&sql!("SELECT 1 FROM flow_run WHERE id = $1 AND workspace_id = $2", id, self.workspace()), |_| Ok(()))
+            .optional(&sql!("SELECT 1 FROM flow_run WHERE id = $1 AND workspace_id = $2", id, self.workspace()), |_| {
+                Ok(())
+            })
             .await?;
         if known.is_none() {
             return Ok(false);

@@ -122,7 +122,12 @@ impl Tx {
     }
 
     /// Inserts the runs of a schedule that are not there yet. Answers how many were new.
-    pub async fn insert_scheduled_runs(&mut self, schedule: &DueSchedule, kind: &str, runs: &[ScheduledRun]) -> Result<usize> {
+    pub async fn insert_scheduled_runs(
+        &mut self,
+        schedule: &DueSchedule,
+        kind: &str,
+        runs: &[ScheduledRun],
+    ) -> Result<usize> {
         let now = self.now();
         let shared = Shared::of(schedule, kind);
         let mut rows = Vec::with_capacity(runs.len());
@@ -195,8 +200,14 @@ impl Tx {
     }
 
     /// Notes how far a schedule's runs were given, and when to look at it again; never, without a tick.
-    pub async fn set_schedule_tick(&mut self, id: Uuid, next: Option<Timestamp>, until: Option<Timestamp>) -> Result<()> {
-        let sql = sql!("UPDATE deployment_schedule SET next_tick = $1, scheduled_until = $2 WHERE id = $3", next, until, id);
+    pub async fn set_schedule_tick(
+        &mut self,
+        id: Uuid,
+        next: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<()> {
+        let sql =
+            sql!("UPDATE deployment_schedule SET next_tick = $1, scheduled_until = $2 WHERE id = $3", next, until, id);
         self.execute(&sql).await.map(drop)
     }
 
@@ -232,9 +243,11 @@ impl Tx {
         };
         self.delete_partitioned(Partitioned::FlowRunState, &of("flow_run_id")).await?;
         let inputs = of("flow_run_id");
-        let inputs = Sql { text: format!("DELETE FROM flow_run_input WHERE {}", inputs.text).into(), values: inputs.values };
+        let inputs =
+            Sql { text: format!("DELETE FROM flow_run_input WHERE {}", inputs.text).into(), values: inputs.values };
         self.execute(&inputs).await?;
-        let runs = Sql { text: format!("DELETE FROM flow_run WHERE {}", condition.text).into(), values: condition.values };
+        let runs =
+            Sql { text: format!("DELETE FROM flow_run WHERE {}", condition.text).into(), values: condition.values };
         self.execute(&runs).await.map(drop)
     }
 }

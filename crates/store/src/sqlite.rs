@@ -95,8 +95,7 @@ impl Connection {
     pub(crate) fn insert_new(&self, head: &str, rows: &[Vec<Value>]) -> Result<Vec<Uuid>> {
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let marks = vec!["?"; first.len()].join(", ");
-        let mut statement =
-            self.inner.prepare_cached(&format!("{head} VALUES ({marks}) ON CONFLICT DO NOTHING"))?;
+        let mut statement = self.inner.prepare_cached(&format!("{head} VALUES ({marks}) ON CONFLICT DO NOTHING"))?;
         let mut new = Vec::with_capacity(rows.len());
         for row in rows {
             if let (1, Some(Value::Uuid(id))) = (statement.execute(params_from_iter(row))?, row.first()) {

@@ -69,7 +69,9 @@ impl Tx {
         let Some(data) = &state.data else { return Ok(()) };
         let mut data = data.value();
         let mut take = |key: &str| {
-            data.as_object_mut().and_then(|map| map.shift_remove(key)).and_then(|value| value.as_str().map(ToOwned::to_owned))
+            data.as_object_mut()
+                .and_then(|map| map.shift_remove(key))
+                .and_then(|value| value.as_str().map(ToOwned::to_owned))
         };
         let (key, kind, description) = (take("artifact_key"), take("artifact_type"), take("artifact_description"));
         self.execute(&sql!(
@@ -100,7 +102,8 @@ pub struct StateMark {
 
 impl Tx {
     pub async fn list_flow_run_state_marks(&mut self, run: Uuid) -> Result<Vec<StateMark>> {
-        let sql = sql!("SELECT id, type, name, timestamp FROM flow_run_state WHERE flow_run_id = $1 ORDER BY timestamp", run);
+        let sql =
+            sql!("SELECT id, type, name, timestamp FROM flow_run_state WHERE flow_run_id = $1 ORDER BY timestamp", run);
         self.all(&sql, |row| {
             Ok(StateMark { id: row.next()?, kind: row.next()?, name: row.next()?, timestamp: row.next()? })
         })

@@ -272,9 +272,7 @@ impl Tx {
         if let Some(name) = run.name.as_ref().filter(|name| **name != row.name) {
             set("name", Value::Text(name.clone()));
         }
-        if (record.flow_run_id, &run.task_key, &run.dynamic_key)
-            != (row.flow_run_id, &row.task_key, &row.dynamic_key)
-        {
+        if (record.flow_run_id, &run.task_key, &run.dynamic_key) != (row.flow_run_id, &row.task_key, &row.dynamic_key) {
             set("flow_run_id", record.flow_run_id.into());
             set("task_key", Value::Text(run.task_key.clone()));
             set("dynamic_key", Value::Text(run.dynamic_key.clone()));

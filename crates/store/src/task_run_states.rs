@@ -84,7 +84,12 @@ impl Tx {
         Ok(Some(answer(&ruling, state)))
     }
 
-    async fn task_run_facts(&mut self, run: &TaskRun, proposed: &State, proposal: &TaskProposal) -> Result<TaskRunFacts> {
+    async fn task_run_facts(
+        &mut self,
+        run: &TaskRun,
+        proposed: &State,
+        proposal: &TaskProposal,
+    ) -> Result<TaskRunFacts> {
         let enters_running = proposed.kind == StateType::Running && proposal.policy != TaskRunPolicyKind::Minimal;
         let cached_state = match &proposed.state_details.cache_key {
             Some(key) if enters_running => self.read_cached_state(key).await?,
@@ -163,7 +168,12 @@ impl Tx {
         self.optional(&sql, |row| row.parse()).await
     }
 
-    async fn write_task_run_state(&mut self, current: &TaskRun, state: &State, ruling: &Ruling<RunFacts>) -> Result<()> {
+    async fn write_task_run_state(
+        &mut self,
+        current: &TaskRun,
+        state: &State,
+        ruling: &Ruling<RunFacts>,
+    ) -> Result<()> {
         let run = &ruling.run;
         let sql = sql!(
             "UPDATE task_run SET updated = $1, state_id = $2, state_type = $3, state_name = $4, state_timestamp = $5, \

@@ -41,7 +41,7 @@ pub struct Facts<'a> {
 /// Makes the job of one attempt.
 pub async fn resolve(facts: Facts<'_>, attempt: &Attempt, caller: &Caller, client: &Client) -> Result<Job, Failure> {
     let deployment = facts.deployment.map(|deployment| deployment.job_variables.value());
-    let run = facts.flow_run.job_variables.as_ref().map(|variables| variables.value());
+    let run = facts.flow_run.job_variables.as_ref().map(tidegate_core::json::Json::value);
     let variables = merge_variables(deployment.as_ref(), run.as_ref());
     let configuration = fill(&facts.pool.base_job_template.value(), variables, &|name| caller.variable(name))?;
     match references::resolve(Value::Object(configuration), client).await? {
@@ -87,7 +87,7 @@ fn fill(
     Ok(template::apply_to_fields(&configuration, &values, environment))
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Replace {
     Placeholder,
     Nothing,
@@ -122,13 +122,14 @@ fn nest(variables: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
 fn set(target: &mut Map<String, Value>, path: &str, value: Value) -> Result<(), Failure> {
     match path.split_once('.') {
         None => drop(target.insert(path.to_owned(), value)),
-        Some((key, rest)) => match target.entry(key).or_insert_with(|| json!({})) {
-            Value::Object(inner) => set(inner, rest, value)?,
-            _ => {
+        Some((key, rest)) => {
+            if let Value::Object(inner) = target.entry(key).or_insert_with(|| json!({})) {
+                set(inner, rest, value)?;
+            } else {
                 let message = format!("The job variable `{key}` is a single value and has no part `{rest}`.");
                 return Err(Failure::new(FailureClass::ConfigError, message));
             }
-        },
+        }
     }
     Ok(())
 }

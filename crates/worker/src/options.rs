@@ -70,7 +70,7 @@ impl Options {
             claim_wait: Duration::from_secs(30),
             lease: Duration::from_secs(30),
             process_grace: Duration::from_secs(30),
-            drain_grace: Duration::from_secs(60),
+            drain_grace: Duration::from_mins(1),
             hard_stop: CancellationToken::new(),
             supervisor: None,
         }

@@ -194,17 +194,16 @@ impl Infrastructure for Process {
             }
         }
         lock(&self.live).remove(identifier);
-        match live.directory.exit() {
-            Ok(Some(record)) => record.into(),
-            Ok(None) | Err(_) => {
-                // The supervisor was killed. Its process may live on, with nobody to report its end.
-                if let Ok(Some(started)) = live.directory.started()
-                    && started.process.is_alive()
-                {
-                    started.process.signal_group(Signal::KILL);
-                }
-                exit::unseen()
+        if let Ok(Some(record)) = live.directory.exit() {
+            record.into()
+        } else {
+            // The supervisor was killed. Its process may live on, with nobody to report its end.
+            if let Ok(Some(started)) = live.directory.started()
+                && started.process.is_alive()
+            {
+                started.process.signal_group(Signal::KILL);
             }
+            exit::unseen()
         }
     }
 

@@ -121,7 +121,7 @@ impl<I: Infrastructure> Worker<I> {
         let loops = TaskTracker::new();
         let spawn_loop = |kind: Loop| {
             let (worker, stopped) = (Arc::clone(&self), stopped.clone());
-            loops.spawn(async move { stopped.run_until_cancelled(worker.run_loop(kind)).await });
+            loops.spawn(async move { stopped.run_until_cancelled(Box::pin(worker.run_loop(kind))).await });
         };
         if dispatch == Dispatch::Claim {
             spawn_loop(Loop::Leases);

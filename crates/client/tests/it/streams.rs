@@ -8,9 +8,12 @@ use axum::{
     routing::any,
 };
 use serde_json::{Value, json};
-use tidegate_api::events::{Event, EventFilter};
+use tidegate_api::{
+    events::{Event, EventFilter},
+    filters::LogFilter,
+};
 use tidegate_client::{Client, Credentials};
-use tidegate_core::time::Timestamp;
+use tidegate_core::{json::Json, time::Timestamp};
 use uuid::Uuid;
 
 use crate::{client, serve};
@@ -94,7 +97,7 @@ async fn a_refused_subscription_says_why() {
             })
         }),
     );
-    let error = client(api).await.subscribe_logs(&Default::default()).next().await.unwrap_err();
+    let error = client(api).await.subscribe_logs(&LogFilter::default()).next().await.unwrap_err();
     assert_eq!(error.status(), Some(401));
     assert!(error.to_string().contains("Invalid token"));
 }
@@ -118,7 +121,7 @@ async fn events_that_were_not_confirmed_are_sent_again() {
             event: name.into(),
             resource: [("prefect.resource.id".to_owned(), "x".to_owned())].into(),
             related: Vec::new(),
-            payload: Default::default(),
+            payload: Json::default(),
             id: Uuid::now_v7(),
             follows: None,
         };

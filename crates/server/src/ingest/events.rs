@@ -116,8 +116,7 @@ fn told(record: EventRecord, flow_run: Option<&str>, client_side: bool) -> Incom
     if !client_side || !record.event.starts_with("prefect.task-run") {
         return Incoming::Event(record, None);
     }
-    let task_run =
-        TaskRunRecord::read(record.id, record.occurred, &record.resource_id, flow_run, &record.payload);
+    let task_run = TaskRunRecord::read(record.id, record.occurred, &record.resource_id, flow_run, &record.payload);
     match task_run {
         Ok(task_run) => Incoming::Event(record, Some(Box::new(task_run))),
         Err(error) => {

@@ -225,7 +225,8 @@ impl<'s> Checker<'s> {
         object: &Map<String, Value>,
         rules: &'s Map<String, Value>,
     ) -> Outcome {
-        let patterns: Vec<&String> = rules.get("patternProperties").into_iter().flat_map(map).map(|(key, _)| key).collect();
+        let patterns: Vec<&String> =
+            rules.get("patternProperties").into_iter().flat_map(map).map(|(key, _)| key).collect();
         let declared = rules.get("properties").and_then(Value::as_object);
         let mut extras: Vec<&String> = object
             .keys()
@@ -270,8 +271,7 @@ impl<'s> Checker<'s> {
                 if rule == &Value::Bool(false) && !extra.is_empty() {
                     let rest = if let [one] = extra { repr(one) } else { repr(&Value::Array(extra.to_vec())) };
                     let noun = if prefix == 1 { "item" } else { "items" };
-                    let message =
-                        format!("Expected at most {prefix} {noun} but found {} extra: {rest}", extra.len());
+                    let message = format!("Expected at most {prefix} {noun} but found {} extra: {rest}", extra.len());
                     self.add("items", message, value, rules);
                 } else {
                     for (index, item) in extra.iter().enumerate() {
@@ -315,7 +315,13 @@ impl<'s> Checker<'s> {
             }
             context.extend(said);
         }
-        self.add_union("anyOf", format!("{} is not valid under any of the given schemas", repr(value)), value, rules, context);
+        self.add_union(
+            "anyOf",
+            format!("{} is not valid under any of the given schemas", repr(value)),
+            value,
+            rules,
+            context,
+        );
         Ok(())
     }
 
@@ -420,7 +426,8 @@ fn plain(keyword: &str, rule: &Value, value: &Value) -> Option<(&'static str, St
             Value::Number(number) => numeric(keyword, rule, number.as_f64()?, &shown),
             Value::String(text) if keyword == "pattern" => {
                 let pattern = rule.as_str()?;
-                (!matches(pattern, text)).then(|| ("pattern", format!("{} does not match {}", shown(), repr_text(pattern))))
+                (!matches(pattern, text))
+                    .then(|| ("pattern", format!("{} does not match {}", shown(), repr_text(pattern))))
             }
             Value::String(text) => sized(keyword, rule, "minLength", "maxLength", text.chars().count(), &shown),
             Value::Array(items) if keyword == "uniqueItems" => {
@@ -435,12 +442,7 @@ fn plain(keyword: &str, rule: &Value, value: &Value) -> Option<(&'static str, St
     }
 }
 
-fn numeric(
-    keyword: &str,
-    rule: &Value,
-    number: f64,
-    shown: &dyn Fn() -> String,
-) -> Option<(&'static str, String)> {
+fn numeric(keyword: &str, rule: &Value, number: f64, shown: &dyn Fn() -> String) -> Option<(&'static str, String)> {
     let bound = rule.as_f64()?;
     let told = |what: &str| format!("{} {what} {}", shown(), repr(rule));
     match keyword {

@@ -9,7 +9,8 @@ use axum::{
     response::Response,
 };
 use tidegate_api::orchestration::{
-    ClaimRequest, ClaimResponse, Infrastructure, OrchestrationResult, RenewRequest, RenewResponse, ResultDetails, Verdict,
+    ClaimRequest, ClaimResponse, Infrastructure, OrchestrationResult, RenewRequest, RenewResponse, ResultDetails,
+    Verdict,
 };
 use tidegate_core::{
     orchestration::{FlowRunPolicyKind, Status},
@@ -182,7 +183,8 @@ async fn verdict(
     if !body.state.kind.is_terminal() || body.state.kind == StateType::Completed {
         return Err(ApiError::unprocessable("A verdict is FAILED, CRASHED or CANCELLED."));
     }
-    let proposal = Proposal { token: Some(body.token), failure: body.failure.clone(), ..app.proposal(&caller, id, false) };
+    let proposal =
+        Proposal { token: Some(body.token), failure: body.failure.clone(), ..app.proposal(&caller, id, false) };
     let result = store
         .write(id, async move |tx: &mut Tx| {
             let run = tx.read_flow_run(id).await?.ok_or_else(absent)?;

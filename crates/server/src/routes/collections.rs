@@ -33,8 +33,7 @@ mod tests {
     #[test]
     fn every_variable_of_a_template_is_declared_and_explained() {
         let packages: serde_json::Map<String, Value> = serde_json::from_str(WORKER_TYPES).unwrap();
-        let types: Vec<&Value> =
-            packages.values().flat_map(|package| package.as_object().unwrap().values()).collect();
+        let types: Vec<&Value> = packages.values().flat_map(|package| package.as_object().unwrap().values()).collect();
         assert_eq!(types.len(), 4);
         for each in types {
             let template = &each["default_base_job_configuration"];

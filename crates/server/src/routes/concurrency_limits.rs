@@ -8,11 +8,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tidegate_api::{
     Patch,
-    contract,
     concurrency_limits::{
         ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update,
         ConcurrencyLimitWithLease, MinimalConcurrencyLimit,
     },
+    contract,
     deployments::GlobalConcurrencyLimit,
 };
 use tidegate_core::{orchestration::clamped_poisson, time::Timestamp};
@@ -193,7 +193,9 @@ async fn increment_with_lease(
     let key = body.names.clone();
     let lease = Uuid::now_v7();
     match store.write(key, async move |tx: &mut Tx| take(&app, tx, &body, Some(lease)).await).await? {
-        Taken::All { limits, lease } => Ok(Json(ConcurrencyLimitWithLease { lease_id: lease.unwrap_or_default(), limits })),
+        Taken::All { limits, lease } => {
+            Ok(Json(ConcurrencyLimitWithLease { lease_id: lease.unwrap_or_default(), limits }))
+        }
         Taken::Full { retry_after } => Err(locked(retry_after)),
     }
 }
@@ -259,16 +261,13 @@ impl App {
             let waiting = (slots + limit.row.denied_slots + slots) as f64;
             if limit.row.slot_decay_per_second > 0.0 { waiting } else { waiting / limit.row.limit.max(1) as f64 }
         };
-        let average = limits
-            .iter()
-            .max_by(|a, b| blocking(a).total_cmp(&blocking(b)))
-            .map_or(1.0, |limit| {
-                if limit.row.slot_decay_per_second > 0.0 {
-                    return blocking(limit) / limit.row.slot_decay_per_second;
-                }
-                let longest = self.longest_slot_wait(limit);
-                (limit.row.avg_slot_occupancy_seconds.min(longest) * blocking(limit)).min(longest)
-            });
+        let average = limits.iter().max_by(|a, b| blocking(a).total_cmp(&blocking(b))).map_or(1.0, |limit| {
+            if limit.row.slot_decay_per_second > 0.0 {
+                return blocking(limit) / limit.row.slot_decay_per_second;
+            }
+            let longest = self.longest_slot_wait(limit);
+            (limit.row.avg_slot_occupancy_seconds.min(longest) * blocking(limit)).min(longest)
+        });
         clamped_poisson(average, 0.3, rand::random())
     }
 }

@@ -71,11 +71,10 @@ async fn read(Db(store): Db, Id(id): Id) -> Result<Json<Deployment>, ApiError> {
     store.read(async move |tx: &mut Tx| tx.read_deployment(id).await?.map(Json).ok_or_else(absent)).await
 }
 
-async fn read_by_name(
-    Db(store): Db,
-    Path((flow, name)): Path<(String, String)>,
-) -> Result<Json<Deployment>, ApiError> {
-    store.read(async move |tx: &mut Tx| tx.read_deployment_by_name(&flow, &name).await?.map(Json).ok_or_else(absent)).await
+async fn read_by_name(Db(store): Db, Path((flow, name)): Path<(String, String)>) -> Result<Json<Deployment>, ApiError> {
+    store
+        .read(async move |tx: &mut Tx| tx.read_deployment_by_name(&flow, &name).await?.map(Json).ok_or_else(absent))
+        .await
 }
 
 async fn filter(
@@ -85,7 +84,8 @@ async fn filter(
 ) -> Result<Json<Vec<Deployment>>, ApiError> {
     let (limit, offset) = (app.limit(body.limit)?, body.offset.unwrap_or(0));
     let sort = body.sort.unwrap_or(DeploymentSort::NameAsc);
-    let rows = store.read(async move |tx: &mut Tx| tx.list_deployments(&body.filters, sort, limit, offset).await).await?;
+    let rows =
+        store.read(async move |tx: &mut Tx| tx.list_deployments(&body.filters, sort, limit, offset).await).await?;
     Ok(Json(rows))
 }
 

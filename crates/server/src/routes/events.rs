@@ -31,7 +31,9 @@ async fn create(State(app): State<App>, request: Request) -> Result<StatusCode, 
     let body = read_bytes(request, &app).await?;
     let events = events::read_many(operation, content_type.as_deref(), &body)?;
     let limit = app.settings.events.maximum_size_bytes;
-    if body.len() > limit && let Some(id) = events.iter().find_map(|event| oversized(event, limit)) {
+    if body.len() > limit
+        && let Some(id) = events.iter().find_map(|event| oversized(event, limit))
+    {
         metrics::counter!("tidegate_events_oversized_total").increment(1);
         return Err(ApiError::Detail(
             StatusCode::PAYLOAD_TOO_LARGE,

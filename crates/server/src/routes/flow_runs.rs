@@ -62,7 +62,8 @@ async fn create(
     let name = body.name.clone().unwrap_or_else(|| names::random_run_name(rand::random()));
     let (run, created) = store
         .write(body.flow_id, async move |tx: &mut Tx| {
-            let work_queue_id = match &body.work_pool_name {
+            let pool = body.work_pool_name.as_ref().filter(|name| !name.is_empty());
+            let work_queue_id = match pool {
                 Some(pool) => Some(require_queue(tx, pool, body.work_queue_name.as_deref()).await?),
                 None => None,
             };
@@ -106,7 +107,9 @@ async fn require_queue(tx: &mut Tx, pool: &str, queue: Option<&str>) -> Result<U
             .await?
             .map(|queue| queue.id)
             .ok_or_else(|| ApiError::not_found(format!("Work pool queue '{pool}/{name}' not found."))),
-        None => found.default_queue_id.ok_or_else(|| ApiError::not_found(format!("Work pool \"{pool}\" has no default queue."))),
+        None => found
+            .default_queue_id
+            .ok_or_else(|| ApiError::not_found(format!("Work pool \"{pool}\" has no default queue."))),
     }
 }
 
@@ -123,11 +126,7 @@ async fn read(Db(store): Db, Id(id): Id) -> Result<Json<FlowRun>, ApiError> {
     store.read(async move |tx: &mut Tx| tx.read_flow_run(id).await?.map(Json).ok_or_else(absent)).await
 }
 
-async fn update(
-    Db(store): Db,
-    Id(id): Id,
-    Body(body): Body<FlowRunUpdate>,
-) -> Result<StatusCode, ApiError> {
+async fn update(Db(store): Db, Id(id): Id, Body(body): Body<FlowRunUpdate>) -> Result<StatusCode, ApiError> {
     let fresh_name = names::random_run_name(rand::random());
     store
         .write(id, async move |tx: &mut Tx| {
@@ -149,9 +148,7 @@ async fn check_job_variables(tx: &mut Tx, id: Uuid, body: &FlowRunUpdate) -> Res
     let run = tx.read_flow_run(id).await?.ok_or_else(absent)?;
     if run.state_type != Some(StateType::Scheduled) {
         let state = run.state_type.map_or("without", StateType::as_str);
-        return Err(ApiError::bad_request(format!(
-            "Job variables for a flow run in state {state} cannot be updated"
-        )));
+        return Err(ApiError::bad_request(format!("Job variables for a flow run in state {state} cannot be updated")));
     }
     let deployment = match run.deployment_id {
         Some(id) => tx.read_deployment(id).await?,
@@ -168,7 +165,11 @@ async fn delete(Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
 }
 
-async fn filter(State(app): State<App>, Db(store): Db, Body(body): Body<Request>) -> Result<Json<Vec<FlowRun>>, ApiError> {
+async fn filter(
+    State(app): State<App>,
+    Db(store): Db,
+    Body(body): Body<Request>,
+) -> Result<Json<Vec<FlowRun>>, ApiError> {
     let (limit, offset) = (app.limit(body.limit)?, body.offset.unwrap_or(0));
     let sort = body.sort.unwrap_or(FlowRunSort::IdDesc);
     let runs = store.read(async move |tx: &mut Tx| tx.list_flow_runs(&body.filters, sort, limit, offset).await).await?;

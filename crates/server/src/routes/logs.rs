@@ -30,10 +30,7 @@ use crate::{
 const PAGE: i64 = 1000;
 
 pub fn routes(routes: Routes) -> Routes {
-    routes
-        .post("/logs/", create)
-        .post("/logs/filter", filter)
-        .get("/flow_runs/{id}/logs/download", download)
+    routes.post("/logs/", create).post("/logs/filter", filter).get("/flow_runs/{id}/logs/download", download)
 }
 
 #[derive(Deserialize)]
@@ -99,8 +96,7 @@ impl Pages {
             }
             Next::Page => {
                 let (id, after) = (self.id, self.after);
-                let logs =
-                    self.store.read(async move |tx: &mut Tx| tx.list_logs_after(id, after, PAGE).await).await?;
+                let logs = self.store.read(async move |tx: &mut Tx| tx.list_logs_after(id, after, PAGE).await).await?;
                 let Some(last) = logs.last() else { return Ok(None) };
                 self.after = Some((last.timestamp, last.id));
                 if (logs.len() as i64) < PAGE {
@@ -118,7 +114,8 @@ impl Pages {
 fn push_line(text: &mut String, log: &Log) {
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     let time = log.timestamp.datetime();
-    let format = if time.timestamp_subsec_micros() == 0 { "%Y-%m-%d %H:%M:%S+00:00" } else { "%Y-%m-%d %H:%M:%S%.6f+00:00" };
+    let format =
+        if time.timestamp_subsec_micros() == 0 { "%Y-%m-%d %H:%M:%S+00:00" } else { "%Y-%m-%d %H:%M:%S%.6f+00:00" };
     text.push_str(&format!("{},{},{},{},", time.format(format), log.level, id(log.flow_run_id), id(log.task_run_id)));
     if log.message.contains([',', '"', '\r', '\n']) {
         text.push('"');

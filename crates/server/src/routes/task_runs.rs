@@ -1,11 +1,6 @@
 //! Task runs over HTTP. Ordinary ones arrive as events; background tasks and older clients use these calls.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use tidegate_api::{
     filters::{ListRequest, Paginated, RunFilters},
@@ -55,8 +50,9 @@ async fn read(Db(store): Db, Id(id): Id) -> Result<Json<TaskRun>, ApiError> {
 }
 
 async fn update(Db(store): Db, Id(id): Id, Body(body): Body<TaskRunUpdate>) -> Result<StatusCode, ApiError> {
-    let known =
-        store.write(id, async move |tx: &mut Tx| tx.update_task_run(id, body.clone()).await.map_err(ApiError::from)).await?;
+    let known = store
+        .write(id, async move |tx: &mut Tx| tx.update_task_run(id, body.clone()).await.map_err(ApiError::from))
+        .await?;
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
 }
 
@@ -65,7 +61,11 @@ async fn delete(Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(ApiError::not_found("Task not found")) }
 }
 
-async fn filter(State(app): State<App>, Db(store): Db, Body(body): Body<Request>) -> Result<Json<Vec<TaskRun>>, ApiError> {
+async fn filter(
+    State(app): State<App>,
+    Db(store): Db,
+    Body(body): Body<Request>,
+) -> Result<Json<Vec<TaskRun>>, ApiError> {
     let (limit, offset) = (app.limit(body.limit)?, body.offset.unwrap_or(0));
     let sort = body.sort.unwrap_or(TaskRunSort::IdDesc);
     let runs = store.read(async move |tx: &mut Tx| tx.list_task_runs(&body.filters, sort, limit, offset).await).await?;

@@ -49,12 +49,12 @@ async fn cancel_children(app: &App) -> anyhow::Result<u64> {
     let items = children.len() as u64;
     for (id, has_deployment) in children {
         let kind = if has_deployment { StateType::Cancelling } else { StateType::Cancelled };
-        let proposed = StateCreate {
-            message: Some("The parent flow run was cancelled.".into()),
-            ..StateCreate::of(kind)
-        };
+        let proposed =
+            StateCreate { message: Some("The parent flow run was cancelled.".into()), ..StateCreate::of(kind) };
         app.store
-            .write(id, async move |tx: &mut Tx| tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await)
+            .write(id, async move |tx: &mut Tx| {
+                tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await
+            })
             .await?;
     }
     Ok(items)
@@ -70,7 +70,9 @@ async fn end_overdue(app: &App) -> anyhow::Result<u64> {
             ..StateCreate::of(StateType::Cancelled)
         };
         app.store
-            .write(id, async move |tx: &mut Tx| tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await)
+            .write(id, async move |tx: &mut Tx| {
+                tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await
+            })
             .await?;
     }
     Ok(items)

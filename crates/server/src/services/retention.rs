@@ -31,11 +31,13 @@ impl Service for Retention {
             drop_before(app, kind, now, seconds, &mut report).await?;
         }
         let outbox = now.plus_seconds(-OUTBOX_SECONDS);
-        report.items += app.store.write("outbox", async move |tx: &mut Tx| tx.delete_outbox_before(outbox).await).await?;
+        report.items +=
+            app.store.write("outbox", async move |tx: &mut Tx| tx.delete_outbox_before(outbox).await).await?;
         let kept = settings.run_retention_seconds;
         if kept > 0.0 {
             let before = now.plus_seconds(-kept);
-            let runs = app.store.write("runs", async move |tx: &mut Tx| tx.delete_runs_before(before, RUNS).await).await?;
+            let runs =
+                app.store.write("runs", async move |tx: &mut Tx| tx.delete_runs_before(before, RUNS).await).await?;
             report.items += runs;
             report.more |= runs as i64 >= RUNS;
             // States outlive their runs by no more than a week.

@@ -46,7 +46,9 @@ impl Service for Scheduler {
 
 async fn give_runs(tx: &mut Tx, due: &DueSchedule, horizon: Horizon) -> Result<usize, tidegate_store::Error> {
     let now = tx.now();
-    let plan = read(due).and_then(|schedule| plan(&schedule, now, horizon.at_most(due.max_scheduled_runs)).map(|plan| (schedule, plan)));
+    let plan = read(due).and_then(|schedule| {
+        plan(&schedule, now, horizon.at_most(due.max_scheduled_runs)).map(|plan| (schedule, plan))
+    });
     let (schedule, plan) = match plan {
         Ok(plan) => plan,
         Err(error) => {

@@ -177,8 +177,7 @@ impl Subscriber {
     async fn catch_up(&mut self) -> Option<End> {
         loop {
             let position = self.position;
-            let page =
-                self.app.store.read(async move |tx: &mut Tx| tx.read_outbox(position, CATCH_UP).await).await;
+            let page = self.app.store.read(async move |tx: &mut Tx| tx.read_outbox(position, CATCH_UP).await).await;
             let Ok(page) = page else { return Some(UNAVAILABLE) };
             let now = self.app.store.now();
             if page.first().is_some_and(|(_, event)| now.seconds_since(event.received) > BEHIND_SECONDS) {

@@ -54,9 +54,9 @@ pub(super) async fn subscription(socket: &mut WebSocket) -> Option<Subscribe> {
 pub(super) fn checked<F: serde::de::DeserializeOwned>(path: &str, field: &str, filter: Value) -> Result<F, String> {
     let operation = contract::operation("POST", path).ok_or("filters are not known here")?;
     let body = json!({ field: filter }).to_string();
-    let mut checked = operation.check_body(None, body.as_bytes(), Unknown::Forbid).map_err(|errors| {
-        errors.iter().map(|error| error.msg.as_str()).collect::<Vec<_>>().join("; ")
-    })?;
+    let mut checked = operation
+        .check_body(None, body.as_bytes(), Unknown::Forbid)
+        .map_err(|errors| errors.iter().map(|error| error.msg.as_str()).collect::<Vec<_>>().join("; "))?;
     let filter = checked.value.get_mut(field).map(Value::take).unwrap_or_else(|| json!({}));
     serde_json::from_value(filter).map_err(|error| error.to_string())
 }

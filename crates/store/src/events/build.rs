@@ -298,9 +298,9 @@ impl Tx {
         labels: &[(&str, &str)],
         payload: Json,
     ) -> Result<()> {
-        let event = labels.iter().fold(ResourceEvent::new(kind, id, what).named(name), |event, (label, value)| {
-            event.label(label, *value)
-        });
+        let event = labels
+            .iter()
+            .fold(ResourceEvent::new(kind, id, what).named(name), |event, (label, value)| event.label(label, *value));
         let event = event.payload(payload).at(self.now());
         self.emit(&event).await.map(drop)
     }

@@ -21,9 +21,9 @@ impl Tx {
     pub async fn outbox_head(&mut self) -> Result<Position> {
         let sql = match self.dialect() {
             Dialect::Sqlite => Sql::new("SELECT 0, coalesce(max(seq), 0) FROM event_outbox"),
-            Dialect::Postgres => Sql::new(
-                "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 9223372036854775807",
-            ),
+            Dialect::Postgres => {
+                Sql::new("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1, 9223372036854775807")
+            }
         };
         self.one(&sql, |row| Ok(Position { transaction: row.next()?, sequence: row.next()? })).await
     }

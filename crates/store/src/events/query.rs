@@ -68,7 +68,10 @@ impl Tx {
                 ),
                 1,
             );
-            sql = Sql { text: format!("SELECT {} FROM ({text}) AS event WHERE place = 1", super::SELECTED).into(), values: inner.values };
+            sql = Sql {
+                text: format!("SELECT {} FROM ({text}) AS event WHERE place = 1", super::SELECTED).into(),
+                values: inner.values,
+            };
         }
         sql.push(&format!(" ORDER BY event.occurred {order}, event.id {order}")).push_page(limit, offset);
         self.all(&sql, stored_event).await
@@ -119,11 +122,7 @@ impl Tx {
             EventKey::Name => ("event.event", "event.event".to_owned()),
             EventKey::Resource => (
                 "event.resource_id",
-                format!(
-                    "coalesce({}, {}, event.resource_id)",
-                    label("prefect.resource.name"),
-                    label("prefect.name")
-                ),
+                format!("coalesce({}, {}, event.resource_id)", label("prefect.resource.name"), label("prefect.name")),
             ),
         };
         let mut sql = Sql::new(format!(

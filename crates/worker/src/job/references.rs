@@ -71,13 +71,14 @@ fn substitute(value: &Value, pass: Pass, known: &Known) -> Result<Value, Failure
         Value::Array(items) => {
             items.iter().map(|item| substitute(item, pass, known)).collect::<Result<Vec<_>, _>>()?.into()
         }
-        Value::Object(fields) => match block_id(value).filter(|_| pass == Pass::Blocks) {
-            Some(id) => known.get(&Reference::BlockById(id.to_owned())).cloned().flatten().unwrap_or(Value::Null),
-            None => {
+        Value::Object(fields) => {
+            if let Some(id) = block_id(value).filter(|_| pass == Pass::Blocks) {
+                known.get(&Reference::BlockById(id.to_owned())).cloned().flatten().unwrap_or(Value::Null)
+            } else {
                 let field = |(key, field): (&String, &Value)| Ok((key.clone(), substitute(field, pass, known)?));
                 Value::Object(fields.iter().map(field).collect::<Result<_, Failure>>()?)
             }
-        },
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     })
 }
@@ -128,15 +129,12 @@ fn parse(placeholder: Placeholder<'_>, pass: Pass) -> Result<Option<(Reference, 
         (Kind::Block, Pass::Blocks) => {
             let name = placeholder.name.trim_start_matches("prefect.blocks.");
             let mut parts = name.splitn(3, '.');
-            match (parts.next(), parts.next(), parts.next()) {
-                (Some(slug), Some(document), path) => {
-                    Ok(Some((Reference::Block(slug.to_owned(), document.to_owned()), path.unwrap_or_default())))
-                }
-                _ => {
-                    let message = format!("`{}` does not name a block.", placeholder.text);
-                    let hint = "write `{{ prefect.blocks.<block type>.<block name> }}`";
-                    Err(Failure::new(FailureClass::ConfigError, message).with_hint(hint))
-                }
+            if let (Some(slug), Some(document), path) = (parts.next(), parts.next(), parts.next()) {
+                Ok(Some((Reference::Block(slug.to_owned(), document.to_owned()), path.unwrap_or_default())))
+            } else {
+                let message = format!("`{}` does not name a block.", placeholder.text);
+                let hint = "write `{{ prefect.blocks.<block type>.<block name> }}`";
+                Err(Failure::new(FailureClass::ConfigError, message).with_hint(hint))
             }
         }
         (Kind::Variable, Pass::Variables) => {
@@ -198,8 +196,8 @@ mod tests {
         .into()
     }
 
-    fn both(value: Value) -> Result<Value, Failure> {
-        substitute(&substitute(&value, Pass::Blocks, &known())?, Pass::Variables, &known())
+    fn both(value: &Value) -> Result<Value, Failure> {
+        substitute(&substitute(value, Pass::Blocks, &known())?, Pass::Variables, &known())
     }
 
     #[test]
@@ -217,7 +215,7 @@ mod tests {
             (json!("{{ prefect.variables.gone }}"), json!("")),
             (json!("a{{ prefect.variables.gone }}b{{ other }}"), json!("ab{{ other }}")),
         ] {
-            assert_eq!(both(template.clone()), Ok(expected), "{template}");
+            assert_eq!(both(&template), Ok(expected), "{template}");
         }
     }
 
@@ -228,7 +226,7 @@ mod tests {
             ("{{ prefect.blocks.registry.r.nope }}", "does not have"),
             ("{{ prefect.blocks.registry }}", "does not name a block"),
         ] {
-            let failure = both(json!(template)).unwrap_err();
+            let failure = both(&json!(template)).unwrap_err();
             assert_eq!(failure.class, FailureClass::ConfigError);
             assert!(failure.message.contains(words), "{failure}");
         }

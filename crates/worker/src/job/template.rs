@@ -165,12 +165,12 @@ mod tests {
 
     use super::*;
 
-    fn filled(template: Value) -> Option<Value> {
+    fn filled(template: &Value) -> Option<Value> {
         let values = json!({
             "cpu": 2, "ratio": 0.5, "on": true, "nothing": null, "name": "it's", "labels": {"a": "1", "b": [10, {"c": 20}]},
         });
         let environment = |name: &str| (name == "HOME").then(|| "/root".to_owned());
-        apply(&template, values.as_object().unwrap(), &environment)
+        apply(template, values.as_object().unwrap(), &environment)
     }
 
     #[test]
@@ -199,10 +199,10 @@ mod tests {
             (json!("plain"), json!("plain")),
             (json!(true), json!(true)),
         ] {
-            assert_eq!(filled(template.clone()), Some(expected), "{template}");
+            assert_eq!(filled(&template), Some(expected), "{template}");
         }
-        assert_eq!(filled(json!("{{ missing }}")), None);
-        assert_eq!(filled(json!("{{ labels.b[7] }}")), None);
+        assert_eq!(filled(&json!("{{ missing }}")), None);
+        assert_eq!(filled(&json!("{{ labels.b[7] }}")), None);
     }
 
     #[test]

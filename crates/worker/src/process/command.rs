@@ -36,15 +36,14 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) fn choose(command: Option<&str>, around: &Surroundings<'_>) -> Result<Invocation, Failure> {
     let interpreter = interpreter(around);
     let path = search_path(interpreter.as_deref(), around);
-    let mut words: Vec<OsString> = match command {
-        Some(command) => split(command)?.into_iter().map(OsString::from).collect(),
-        None => {
-            let found =
-                interpreter.or_else(|| ["python3", "python"].into_iter().find_map(|name| find(name, &path, around)));
-            let mut words = vec![found.ok_or_else(no_python)?.into_os_string()];
-            words.extend(ENGINE.map(OsString::from));
-            words
-        }
+    let mut words: Vec<OsString> = if let Some(command) = command {
+        split(command)?.into_iter().map(OsString::from).collect()
+    } else {
+        let found =
+            interpreter.or_else(|| ["python3", "python"].into_iter().find_map(|name| find(name, &path, around)));
+        let mut words = vec![found.ok_or_else(no_python)?.into_os_string()];
+        words.extend(ENGINE.map(OsString::from));
+        words
     };
     let Some(program) = words.first() else {
         return Err(Failure::new(FailureClass::ConfigError, "The job variable `command` holds no command."));

@@ -246,12 +246,14 @@ async fn copy(mut pipe: impl AsyncRead + Unpin, stream: Stream, output: Arc<Mute
             frames.extend(frame(stream, line));
         };
         if length == 0 {
-            splitter.finish(&mut emit)
+            splitter.finish(&mut emit);
         } else {
-            splitter.push(&chunk[..length], &mut emit)
+            splitter.push(&chunk[..length], &mut emit);
         }
         let mut output = output.lock().await;
-        lines.into_iter().for_each(|line| output.tail.push(line));
+        for line in lines {
+            output.tail.push(line);
+        }
         output.send(&frames).await;
         if length == 0 {
             return;

@@ -11,6 +11,7 @@ use axum::{
     Json, Router,
     extract::{Path, State},
     http::StatusCode,
+    response::IntoResponse,
     routing::{get, patch, post},
 };
 use serde_json::{Value, json};
@@ -83,15 +84,13 @@ impl Api {
         let api = Self { world: Arc::default(), changed: Arc::default(), url };
         let app = Router::new().nest("/api", routes(kind)).with_state(api.clone());
         let gate = api.clone();
-        let app = app.layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
-            let is_down = gate.world().is_down;
-            async move {
-                match is_down {
-                    true => axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE),
-                    false => next.run(request).await,
+        let app =
+            app.layer(axum::middleware::from_fn(move |request, next: axum::middleware::Next| {
+                let is_down = gate.world().is_down;
+                async move {
+                    if is_down { StatusCode::SERVICE_UNAVAILABLE.into_response() } else { next.run(request).await }
                 }
-            }
-        }));
+            }));
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         api
     }
@@ -158,16 +157,15 @@ impl Api {
                 changed.await;
             }
         };
-        if timeout(Duration::from_secs(60), waiting).await.is_err() {
-            panic!("it never came to this: {what}; runs: {:#?}", self.world().runs);
-        }
+        let ended = timeout(Duration::from_mins(1), waiting).await;
+        assert!(ended.is_ok(), "it never came to this: {what}; runs: {:#?}", self.world().runs);
     }
 
     pub(crate) async fn until_state(&self, id: Uuid, state: &str) {
         self.until(&format!("run is {state}"), |world| world.runs[&id].state == state).await;
     }
 
-    fn flow_run(&self, world: &World, id: Uuid) -> Option<Value> {
+    fn flow_run(world: &World, id: Uuid) -> Option<Value> {
         let run = world.runs.get(&id)?;
         Some(json!({
             "id": id, "name": "blue-fox", "flow_id": Uuid::nil(), "state_type": run.state,
@@ -193,11 +191,10 @@ impl Api {
         let state = state(&run.state, &run.message);
         drop(world);
         self.changed.notify_waiters();
-        match is_refused {
-            false => ok(json!({"state": state, "status": "ACCEPT", "details": {"type": "accept_details"}})),
-            true => {
-                ok(json!({"state": state, "status": "ABORT", "details": {"type": "abort_details", "reason": "no"}}))
-            }
+        if is_refused {
+            ok(json!({"state": state, "status": "ABORT", "details": {"type": "abort_details", "reason": "no"}}))
+        } else {
+            ok(json!({"state": state, "status": "ACCEPT", "details": {"type": "accept_details"}}))
         }
     }
 }
@@ -258,7 +255,7 @@ async fn scheduled(State(api): State<Api>) -> Answer {
     let world = api.world();
     let due = world.runs.iter().filter(|(_, run)| run.state == "SCHEDULED");
     let entry =
-        |id| json!({"work_pool_id": Uuid::nil(), "work_queue_id": Uuid::nil(), "flow_run": api.flow_run(&world, id)});
+        |id| json!({"work_pool_id": Uuid::nil(), "work_queue_id": Uuid::nil(), "flow_run": Api::flow_run(&world, id)});
     ok(due.map(|(id, _)| entry(*id)).collect())
 }
 
@@ -268,12 +265,12 @@ async fn filter_runs(State(api): State<Api>, Json(body): Json<Value>) -> Answer 
         body["flow_runs"]["id"]["any_"].as_array().unwrap().contains(&json!(id))
             && body["flow_runs"]["state"]["type"]["any_"].as_array().unwrap().contains(&json!(run.state))
     };
-    ok(world.runs.iter().filter(|(id, run)| wanted(id, run)).map(|(id, _)| api.flow_run(&world, *id)).collect())
+    ok(world.runs.iter().filter(|(id, run)| wanted(id, run)).map(|(id, _)| Api::flow_run(&world, *id)).collect())
 }
 
 async fn read_run(State(api): State<Api>, Path(id): Path<Uuid>) -> Answer {
     let world = api.world();
-    api.flow_run(&world, id).map_or_else(not_found, ok)
+    Api::flow_run(&world, id).map_or_else(not_found, ok)
 }
 
 async fn update_run(State(api): State<Api>, Path(id): Path<Uuid>, Json(body): Json<Value>) -> StatusCode {
@@ -299,7 +296,9 @@ async fn read_logs(State(api): State<Api>, Json(body): Json<Value>) -> Answer {
     let wanted = body["logs"]["flow_run_id"]["any_"][0].clone();
     let world = api.world();
     let mut logs: Vec<_> = world.logs.iter().filter(|log| log["flow_run_id"] == wanted).cloned().collect();
-    logs.iter_mut().for_each(|log| log["id"] = json!(Uuid::now_v7()));
+    for log in &mut logs {
+        log["id"] = json!(Uuid::now_v7());
+    }
     ok(logs.into())
 }
 
@@ -330,7 +329,7 @@ fn try_claim(api: &Api, limit: usize) -> Option<Answer> {
         run.state = "PENDING".into();
         run.token = Some(token);
         runs.push(json!({
-            "work_pool_id": Uuid::nil(), "work_queue_id": Uuid::nil(), "flow_run": api.flow_run(&world, id),
+            "work_pool_id": Uuid::nil(), "work_queue_id": Uuid::nil(), "flow_run": Api::flow_run(&world, id),
             "owner": {"token": token, "attempt": 1, "deadline": "2026-01-01T00:00:30Z"},
         }));
     }

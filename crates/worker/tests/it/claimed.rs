@@ -96,7 +96,7 @@ async fn output_before_the_run_has_begun_is_in_its_log_at_once_and_only_once() {
     api.until("early words are logged", |world| world.logs.iter().any(|log| log["message"] == "early words")).await;
     api.change(|world| {
         world.logs.push(json!({"flow_run_id": id, "name": "prefect.flow_runs", "level": 40,
-        "message": "said by the SDK", "timestamp": "2026-01-01T00:00:00Z"}))
+        "message": "said by the SDK", "timestamp": "2026-01-01T00:00:00Z"}));
     });
     fs::write(go, "").unwrap();
     api.until_state(id, "CRASHED").await;
@@ -161,7 +161,7 @@ async fn a_lost_run_is_killed_and_not_reported_on() {
 async fn a_process_may_finish_after_its_run_is_over() {
     let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
     let mut options = options(home.path());
-    options.process_grace = Duration::from_secs(600);
+    options.process_grace = Duration::from_mins(10);
     let worker = start(&api, options);
     let (go, done) = (home.path().join("go"), home.path().join("done"));
     let id = api.add(&format!("while [ ! -e {} ]; do sleep 0.01; done; touch {}", go.display(), done.display()));
@@ -225,7 +225,7 @@ async fn a_draining_worker_can_still_cancel() {
 async fn the_second_signal_kills_and_says_so() {
     let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
     let mut options = options(home.path());
-    options.process_grace = Duration::from_secs(600);
+    options.process_grace = Duration::from_mins(10);
     let worker = start(&api, options);
     let id = api.add("trap '' TERM; while :; do sleep 0.01; done");
     api.until("it runs", |world| world.runs[&id].infrastructure_pid.is_some()).await;

@@ -47,7 +47,7 @@ async fn a_cancelled_run_is_found_and_ended() {
 async fn an_empty_base_job_template_is_filled_by_the_first_worker() {
     let (api, home) = (Api::start(Kind::Reference).await, tempfile::tempdir().unwrap());
     api.change(|world| {
-        world.pool = Some(json!({"id": uuid::Uuid::nil(), "name": "pool", "type": "process", "base_job_template": {}}))
+        world.pool = Some(json!({"id": uuid::Uuid::nil(), "name": "pool", "type": "process", "base_job_template": {}}));
     });
     let worker = start(&api, options(home.path()));
     api.until("it serves the pool", |world| world.heartbeats > 0).await;

@@ -39,7 +39,8 @@ pub(super) async fn create(
     let (run, created) = store
         .write(id, async move |tx: &mut Tx| {
             let deployment = tx.read_deployment(id).await?.ok_or_else(absent)?;
-            let (new, first) = prepare(tx, &deployment, &body, by.as_ref()).await.map_err(|refusal| refusal.told(id))?;
+            let (new, first) =
+                prepare(tx, &deployment, &body, by.as_ref()).await.map_err(|refusal| refusal.told(id))?;
             tx.create_flow_run(new, first).await.map_err(ApiError::from)
         })
         .await?;

@@ -16,7 +16,9 @@ use crate::{
 };
 
 pub(super) async fn list(Db(store): Db, Id(id): Id) -> Result<Json<Vec<DeploymentSchedule>>, ApiError> {
-    store.read(async move |tx: &mut Tx| Ok(Json(tx.read_deployment(id).await?.ok_or_else(absent_stopped)?.schedules))).await
+    store
+        .read(async move |tx: &mut Tx| Ok(Json(tx.read_deployment(id).await?.ok_or_else(absent_stopped)?.schedules)))
+        .await
 }
 
 pub(super) async fn create(

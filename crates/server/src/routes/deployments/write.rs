@@ -33,10 +33,7 @@ use crate::{
 const AGENT_POOL: &str = "default-agent-pool";
 
 /// Creates a deployment, or replaces the one of this name of the flow: 201 when it is new, else 200.
-pub(super) async fn create(
-    Db(store): Db,
-    Body(body): Body<Value>,
-) -> Result<(StatusCode, Json<Deployment>), ApiError> {
+pub(super) async fn create(Db(store): Db, Body(body): Body<Value>) -> Result<(StatusCode, Json<Deployment>), ApiError> {
     check_enforced(&body)?;
     let create: DeploymentCreate = from_value(body)?;
     let key = (create.flow_id, create.name.clone());
@@ -79,7 +76,8 @@ async fn replace(tx: &mut Tx, create: DeploymentCreate) -> Result<(Deployment, b
         if let Patch::Set(variables) = &create.job_variables
             && variables.text() != "{}"
         {
-            job_template::check_job_variables(tx, &pool.base_job_template, &[variables], Occasion::CreateDeployment).await?;
+            job_template::check_job_variables(tx, &pool.base_job_template, &[variables], Occasion::CreateDeployment)
+                .await?;
         }
     }
     require_limit(tx, &create.global_concurrency_limit_id).await?;
@@ -157,9 +155,8 @@ async fn change(tx: &mut Tx, id: Uuid, update: DeploymentUpdate) -> Result<(), A
     let parameters = match update.parameters {
         Patch::Set(given) => {
             let filled = parameters::hydrate(tx, parameters::object(given.value())).await?;
-            let filled = filled.map_err(|why| {
-                ApiError::bad_request(format!("Error hydrating deployment parameters: {why}"))
-            })?;
+            let filled =
+                filled.map_err(|why| ApiError::bad_request(format!("Error hydrating deployment parameters: {why}")))?;
             Patch::Set(RawJson::from_value(&filled))
         }
         other => other,
@@ -230,7 +227,11 @@ enum SchedulePlan {
     /// Some schedule has no slug: all are replaced.
     Replace(Vec<DeploymentScheduleUpdate>),
     /// Slugs tell which is which. Renamed ones first lose their slug, for others may take it.
-    Target { patch: Vec<(Uuid, DeploymentScheduleUpdate)>, renamed: Vec<Uuid>, create: Vec<DeploymentScheduleUpdate> },
+    Target {
+        patch: Vec<(Uuid, DeploymentScheduleUpdate)>,
+        renamed: Vec<Uuid>,
+        create: Vec<DeploymentScheduleUpdate>,
+    },
 }
 
 fn plan_schedules(
@@ -349,7 +350,8 @@ fn whole_schema(schema: Patch<RawJson>) -> Patch<RawJson> {
 }
 
 async fn labels(tx: &mut Tx, flow: Uuid, own: Option<&RawJson>) -> Result<RawJson, ApiError> {
-    let mut labels = parameters::object(tx.read_flow_labels(flow).await?.map(|labels| labels.value()).unwrap_or_default());
+    let mut labels =
+        parameters::object(tx.read_flow_labels(flow).await?.map(|labels| labels.value()).unwrap_or_default());
     labels.insert("prefect.flow.id".into(), flow.to_string().into());
     labels.extend(parameters::object(own.map(RawJson::value).unwrap_or_default()));
     Ok(RawJson::from_value(&labels))

@@ -132,8 +132,7 @@ impl Spans {
 
     async fn count(self, store: &tidegate_store::Store, filter: EventFilter) -> Result<Vec<EventCount>, ApiError> {
         let (pivot, width) = (at(PIVOT_MICROS), self.width);
-        let counts =
-            store.read(async move |tx: &mut Tx| tx.count_events_by_time(&filter, pivot, width).await).await?;
+        let counts = store.read(async move |tx: &mut Tx| tx.count_events_by_time(&filter, pivot, width).await).await?;
         let counts: std::collections::HashMap<i64, i64> = counts.into_iter().collect();
         // Spans that nothing can be in yet are not told.
         let until = self.until.min((store.now().micros().div_euclid(width) + 1).saturating_mul(width));

@@ -2,10 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use axum::{
-    Json,
-    extract::State,
-};
+use axum::{Json, extract::State};
 use serde::{Deserialize, Serialize};
 use tidegate_core::{json::Json as RawJson, state::StateType, time::Timestamp};
 use tidegate_store::{
@@ -82,11 +79,15 @@ pub async fn read(
     let since = query.since.unwrap_or(Timestamp::UNIX_EPOCH);
     store
         .read(async move |tx: &mut Tx| {
-            let run =
-                tx.read_flow_run(id).await?.ok_or_else(|| ApiError::ObjectNotFound(format!("Flow run {id} not found")))?;
+            let run = tx
+                .read_flow_run(id)
+                .await?
+                .ok_or_else(|| ApiError::ObjectNotFound(format!("Flow run {id} not found")))?;
             let rows = tx.list_graph_rows(id, most_nodes + 1).await?;
             if rows.len() > most_nodes {
-                return Err(ApiError::bad_request(format!("The graph of flow run {id} has more than {most_nodes} nodes.")));
+                return Err(ApiError::bad_request(format!(
+                    "The graph of flow run {id} has more than {most_nodes} nodes."
+                )));
             }
             let mut artifacts: HashMap<Option<Uuid>, Vec<Artifact>> = HashMap::new();
             for row in tx.list_graph_artifacts(id, most_artifacts).await? {
@@ -114,7 +115,14 @@ pub async fn read(
 }
 
 fn artifact(row: GraphArtifactRow) -> Artifact {
-    Artifact { id: row.id, created: row.created, key: row.key, r#type: row.kind, is_latest: row.is_latest, data: row.data }
+    Artifact {
+        id: row.id,
+        created: row.created,
+        key: row.key,
+        r#type: row.kind,
+        is_latest: row.is_latest,
+        data: row.data,
+    }
 }
 
 /// Turns rows into nodes that are open or ended after `since`; their edges also lead to the others. Edges come in the order

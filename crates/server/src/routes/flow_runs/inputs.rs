@@ -58,7 +58,11 @@ pub async fn filter(Db(store): Db, Id(id): Id, Body(body): Body<Filter>) -> Resu
 }
 
 /// The value as it was sent, as plain text.
-pub async fn read(Db(store): Db, Id(id): Id, Path((_, key)): Path<(String, String)>) -> Result<impl IntoResponse, ApiError> {
+pub async fn read(
+    Db(store): Db,
+    Id(id): Id,
+    Path((_, key)): Path<(String, String)>,
+) -> Result<impl IntoResponse, ApiError> {
     let input = store.read(async move |tx: &mut Tx| tx.read_flow_run_input(id, &key).await).await?;
     let input = input.ok_or_else(absent)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], input.value))

@@ -86,7 +86,8 @@ async fn check_input(
         schema: String,
         response: String,
     }
-    let Some(keyset) = state.state_details.run_input_keyset.as_ref().and_then(|keys| keys.parse::<Keyset>().ok()) else {
+    let Some(keyset) = state.state_details.run_input_keyset.as_ref().and_then(|keys| keys.parse::<Keyset>().ok())
+    else {
         return Ok(Ok(None));
     };
     let input = match parameters::hydrate(tx, input.unwrap_or_default()).await? {
@@ -108,4 +109,3 @@ async fn check_input(
 fn refused(state: Option<RunState>, status: Status, reason: &str) -> OrchestrationResult {
     OrchestrationResult { state, status, details: ResultDetails::Abort { reason: Some(reason.to_owned()) } }
 }
-
