@@ -64,6 +64,7 @@ pub fn run_all(arguments: &Arguments) -> anyhow::Result<Counts> {
         "contract",
         Command::new(&python).args(["tests/contract/run.py", "replay", "--summary", "--binary"]).arg(&binary),
     )?;
+    step("faults", Command::new(&python).args(["-m", "pytest", "tests/faults", "-q", "-p", "no:cacheprovider"]))?;
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-p", "no:cacheprovider", "--target", target];
         step(&format!("compatibility ({target})"), Command::new(&python).args(pytest))?;

@@ -1,0 +1,108 @@
+"""Nothing is stuck and nothing runs twice: owners that go silent, claims in a race, attempts that were given up."""
+
+import concurrent.futures
+
+from conftest import wait_until
+
+SHORT = 1.0
+
+
+def _limited_run(server):
+    """A due run of a deployment with one slot."""
+    flow, pool = server.flow(), server.pool()
+    deployment = server.post(
+        "/deployments/",
+        {"name": "d", "flow_id": flow["id"], "work_pool_name": pool["name"], "concurrency_limit": 1},
+    )
+    run = server.post(f"/deployments/{deployment['id']}/create_flow_run", {})
+    return pool, deployment, run
+
+
+def test_a_silent_owner_of_a_running_run_is_found_and_its_slot_is_free(make_server):
+    server = make_server().start()
+    pool, deployment, run = _limited_run(server)
+    [claimed] = server.claim(pool, lease=SHORT)
+    assert claimed["flow_run"]["id"] == run["id"] and claimed["flow_run"]["state_name"] == "Submitting"
+    server.set_state(run, "RUNNING")
+    assert server.get(f"/deployments/{deployment['id']}")["global_concurrency_limit"]["active_slots"] == 1
+    seen = wait_until(lambda: (r := server.run(run))["state_type"] == "CRASHED" and r, SHORT + 5, "the crash")
+    assert "no sign of life" in seen["state"]["message"]
+    infrastructure = server.get(f"/flow_runs/{run['id']}/infrastructure")
+    assert infrastructure["failure"]["class"] == "lease_lost" and infrastructure["owner"] is None
+    assert server.get(f"/deployments/{deployment['id']}")["global_concurrency_limit"]["active_slots"] == 0
+
+
+def test_a_claim_that_never_started_is_due_again(make_server):
+    server = make_server().start()
+    pool, deployment, run = _limited_run(server)
+    [first] = server.claim(pool, lease=SHORT)
+    wait_until(lambda: server.run(run)["state_type"] == "SCHEDULED", SHORT + 5, "the run's return")
+    [second] = server.claim(pool, worker="other", lease=30)
+    assert second["owner"]["token"] > first["owner"]["token"] and second["owner"]["attempt"] == 2
+    old = {"X-Tidegate-Fence": f"{run['id']}:{first['owner']['token']}"}
+    refused = server.set_state(run, "RUNNING", headers=old)
+    assert refused["status"] == "ABORT" and "earlier attempt" in refused["details"]["reason"]
+    new = {"X-Tidegate-Fence": f"{run['id']}:{second['owner']['token']}"}
+    assert server.set_state(run, "RUNNING", headers=new)["status"] == "ACCEPT"
+
+
+def test_a_renewed_lease_lives_and_a_lost_one_is_told(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    run = server.scheduled_run(flow, pool)
+    [claimed] = server.claim(pool, lease=2)
+    server.set_state(run, "RUNNING")
+    renew = {"worker_name": "worker", "lease_seconds": 30, "runs": [{"flow_run_id": run["id"], "token": claimed["owner"]["token"]}]}
+    path = f"/work_pools/{pool['name']}/leases/renew"
+    assert server.post(path, renew)["renewed"] == [run["id"]]
+    stale = {**renew, "runs": [{"flow_run_id": run["id"], "token": claimed["owner"]["token"] - 1}]}
+    assert server.post(path, stale)["lost"] == [run["id"]]
+    server.set_state(run, "CANCELLING")
+    assert server.post(path, renew)["cancelling"] == [run["id"]]
+
+
+def test_a_run_without_an_owner_is_never_ended_by_a_timer(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    plain = server.post("/flow_runs/", {"flow_id": flow["id"]})
+    server.set_state(plain, "RUNNING")
+    owned = server.scheduled_run(flow, pool)
+    server.claim(pool, lease=SHORT)
+    server.set_state(owned, "RUNNING")
+    wait_until(lambda: server.run(owned)["state_type"] == "CRASHED", SHORT + 5, "the owned run's crash")
+    assert server.run(plain)["state_type"] == "RUNNING"
+
+
+def test_two_claims_never_get_the_same_run(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    runs = {server.scheduled_run(flow, pool)["id"] for _ in range(40)}
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: server.claim(pool, worker=f"w{n}", limit=10), range(8)))
+    claimed = [item["flow_run"]["id"] for answer in answers for item in answer]
+    assert len(claimed) == len(set(claimed)) and set(claimed) == runs
+
+
+def test_a_waiting_worker_gets_a_run_as_soon_as_it_is_made(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    with concurrent.futures.ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(server.claim, pool, wait=20)
+        run = server.scheduled_run(flow, pool)
+        [claimed] = waiting.result(timeout=10)
+    assert claimed["flow_run"]["id"] == run["id"]
+
+
+def test_a_verdict_of_an_old_attempt_changes_nothing(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    run = server.scheduled_run(flow, pool)
+    [claimed] = server.claim(pool, lease=30)
+    server.set_state(run, "RUNNING")
+    verdict = {"token": claimed["owner"]["token"] - 1, "state": {"type": "CRASHED", "message": "gone"}}
+    assert server.post(f"/flow_runs/{run['id']}/verdict", verdict)["status"] == "ABORT"
+    verdict["token"] += 1
+    verdict["failure"] = {"class": "exit_code", "exit_code": 3, "message": "exit code 3"}
+    assert server.post(f"/flow_runs/{run['id']}/verdict", verdict)["status"] == "ACCEPT"
+    assert server.get(f"/flow_runs/{run['id']}/infrastructure")["failure"]["exit_code"] == 3
+    assert server.run(run)["state_type"] == "CRASHED"
