@@ -43,7 +43,11 @@ pub fn start(settings: &Settings, part: Part, has_colour: bool) {
         None => directives(level),
     };
     let filter = EnvFilter::builder().parse_lossy(directives);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Where nobody reads stderr any more there is nobody to tell of it, and telling would panic.
+        .log_internal_errors(false);
     // A second subscriber cannot be set; in tests the first one stays.
     let _ = match settings.text(&table::client::LOGGING_FORMAT) {
         Some("json") => builder.json().flatten_event(true).with_current_span(false).try_init(),

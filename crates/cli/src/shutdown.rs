@@ -19,11 +19,13 @@ pub fn on_signals() -> std::io::Result<Shutdown> {
     let tokens = shutdown.clone();
     tokio::spawn(async move {
         for token in [tokens.soft, tokens.hard] {
-            tokio::select! {
-                _ = terminate.recv() => tracing::info!("SIGTERM received"),
-                _ = interrupt.recv() => tracing::info!("SIGINT received"),
-            }
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            // Before the log line: a log that cannot be written must not keep the process alive.
             token.cancel();
+            tracing::info!("{name} received");
         }
     });
     Ok(shutdown)

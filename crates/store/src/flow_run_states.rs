@@ -321,7 +321,8 @@ impl Tx {
                 }
                 Effect::SetOwner(owner) => {
                     let sql = sql!(
-                        "UPDATE flow_run SET owner_name = $1, owner_deadline = $2, owner_token = $3, attempt = $4 WHERE id = $5",
+                        "UPDATE flow_run SET owner_name = $1, owner_deadline = $2, owner_token = $3, attempt = $4, \
+                         infrastructure_pid = NULL WHERE id = $5",
                         &owner.name,
                         owner.deadline,
                         owner.token,

@@ -50,7 +50,13 @@ impl Connection {
                 tracing::warn!("a connection to PostgreSQL ended: {error}");
             }
         });
-        client.batch_execute("SET TIME ZONE 'UTC'; SET statement_timeout = '60s'; SET lock_timeout = '10s'").await?;
+        // A timeout that the URL's options set stays.
+        client
+            .batch_execute(
+                "SET TIME ZONE 'UTC'; SET lock_timeout = '10s'; \
+                 SELECT set_config('statement_timeout', '60s', false) WHERE current_setting('statement_timeout') = '0'",
+            )
+            .await?;
         Ok(Rc::new(Self { client, statements: RefCell::default(), broken: Cell::new(false) }))
     }
 

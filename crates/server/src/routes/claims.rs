@@ -53,10 +53,10 @@ async fn claim(
     // Subscribed before the first look, so that nothing falls between the look and the wait.
     let mut wakes = store.wakes();
     let claimant = claimant(&app, &store, &name, &request).await?;
-    note_poll(&store, &claimant).await?;
     let deadline = Instant::now() + Duration::from_secs_f64(request.wait_seconds.clamp(0.0, LONGEST_WAIT_SECONDS));
     let mut cancelled_since = store.now().plus_seconds(-CANCEL_MEMORY_SECONDS);
     loop {
+        note_poll(&store, &claimant).await?;
         let looked = store.now();
         let answer = look(&app, &store, &claimant, cancelled_since).await?;
         if !answer.runs.is_empty() || !answer.cancelling.is_empty() || Instant::now() >= deadline {

@@ -1,0 +1,42 @@
+//! The store's suite: every test runs on SQLite and on PostgreSQL, each in a database of its own.
+
+mod artifacts;
+mod clock;
+mod databases;
+mod due_runs;
+mod pools;
+mod variables;
+
+/// Stamps out every named test for both databases.
+macro_rules! store_suite {
+    ($($module:ident: $($test:ident),* $(,)?;)*) => {
+        mod on_sqlite {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $test() {
+                    let database = crate::databases::sqlite().await;
+                    crate::$module::$test(&database).await;
+                })*
+            })*
+        }
+        mod on_postgres {
+            $(mod $module {
+                $(#[tokio::test]
+                async fn $test() {
+                    let database = crate::databases::postgres().await;
+                    crate::$module::$test(&database).await;
+                })*
+            })*
+        }
+    };
+}
+
+store_suite! {
+    pools: a_new_pool_has_a_default_queue_and_waits_for_a_worker, a_name_is_taken_once, priorities_stay_unique,
+        a_heartbeat_makes_a_pool_ready_and_silence_ends_it, a_poll_makes_queues_ready_for_a_minute,
+        deleting_a_pool_takes_its_queues_and_workers, pauses_show_in_the_status, queues_without_a_pool_share_one;
+    due_runs: come_by_priority_and_then_by_time, respect_limits_of_queue_and_pool, of_paused_queues_and_pools_wait,
+        that_wait_in_their_own_process_are_nobody_elses, may_be_asked_for_by_time_and_queue;
+    variables: hold_any_value_under_one_name, are_changed_and_deleted_by_id_or_name, are_found_by_name_and_tags;
+    artifacts: the_latest_of_a_key_moves_with_it, a_change_reaches_the_latest, are_found_by_their_run;
+}
