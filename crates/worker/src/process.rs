@@ -245,7 +245,7 @@ impl Infrastructure for Process {
             let directory = RunDirectory::at(entry.path());
             match directory.attempt()? {
                 Some(attempt) => found.push(self.find_one(attempt, directory).await?),
-                // Killed before the attempt was written down: nothing was started.
+                // The worker, or the machine, fell before the attempt was written down: nothing runs.
                 None => directory.remove()?,
             }
         }

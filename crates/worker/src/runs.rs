@@ -52,6 +52,11 @@ impl Runs {
         self.freed.notify_waiters();
     }
 
+    /// Whether the run is held by an attempt that came before this one.
+    pub(crate) fn holds_older(&self, than: &Attempt) -> bool {
+        self.lock().get(&than.flow_run_id).is_some_and(|(held, _)| held.token < than.token)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.lock().len()
     }
@@ -97,10 +102,19 @@ impl Runs {
 
     /// Waits until no run is held.
     pub(crate) async fn emptied(&self) {
+        self.until(|runs| runs.len() == 0).await;
+    }
+
+    /// Waits until this run is not held.
+    pub(crate) async fn released(&self, flow_run_id: Uuid) {
+        self.until(|runs| !runs.contains(flow_run_id)).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Self) -> bool) {
         loop {
             // Made before the look: a release in between is not missed.
             let freed = self.freed.notified();
-            if self.len() == 0 {
+            if holds(self) {
                 return;
             }
             freed.await;

@@ -73,11 +73,10 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Makes the folder and writes down, durably, what is about to start.
+    /// Makes the folder and writes down what is about to start.
     pub(crate) fn create(&self, attempt: &Attempt) -> io::Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-        self.write("run.json", attempt)?;
-        self.path.parent().map_or(Ok(()), sync_directory)
+        self.write("run.json", attempt)
     }
 
     pub(crate) fn attempt(&self) -> io::Result<Option<Attempt>> {
@@ -136,20 +135,20 @@ impl RunDirectory {
         }
     }
 
-    /// Written beside and renamed: a reader sees the whole file or none.
+    /// Written beside and renamed: a reader sees the whole file or none. Not synced to the disk, which would only cost time
+    /// at each start: what the journal tells of are processes, and those do not survive a machine's fall either.
     fn write(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_vec(value)?;
         let temporary = self.path.join(format!(".{name}"));
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(&text)?;
-        file.sync_all()?;
-        fs::rename(&temporary, self.path.join(name))?;
-        sync_directory(&self.path)
+        fs::rename(&temporary, self.path.join(name))
     }
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
         match fs::read(self.path.join(name)) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            // After such a fall a file may be there without its content; it tells as much as none.
+            Ok(text) => Ok(serde_json::from_slice(&text).ok()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -164,10 +163,6 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]
@@ -194,6 +189,14 @@ mod tests {
         directory.remove().unwrap();
         directory.remove().unwrap();
         assert!(!directory.path().exists());
+    }
+
+    #[test]
+    fn a_file_without_its_content_is_as_good_as_none() {
+        let home = tempfile::tempdir().unwrap();
+        let (directory, _) = directory(&home);
+        fs::write(directory.path().join("run.json"), "").unwrap();
+        assert_eq!(directory.attempt().unwrap(), None);
     }
 
     #[test]

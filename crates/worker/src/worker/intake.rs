@@ -32,7 +32,12 @@ impl<I: Infrastructure> Worker<I> {
     pub(super) fn take(self: &Arc<Self>, run: FlowRun, attempt: i64, token: Option<i64>, source: &'static str) {
         let attempt = Attempt { flow_run_id: run.id, flow_run_name: run.name.clone(), attempt, token };
         let Some(orders) = self.runs.hold(&attempt) else {
-            debug!(flow_run.id = %run.id, "flow run {} is held already", run.id);
+            if self.runs.holds_older(&attempt) {
+                let worker = Arc::clone(self);
+                self.tasks.spawn(async move { worker.take_after_older(run, attempt, source).await });
+            } else {
+                debug!(flow_run.id = %run.id, "flow run {} is held already", run.id);
+            }
             return;
         };
         self.tally.taken.fetch_add(1, Ordering::Relaxed);
@@ -42,6 +47,16 @@ impl<I: Infrastructure> Worker<I> {
         }
         let worker = Arc::clone(self);
         self.tasks.spawn(async move { worker.tend_taken(run, attempt, orders).await });
+    }
+
+    /// A run that came back to us while the process of its earlier attempt is still on its way out, as a suspended run does
+    /// that is resumed at once: its turn comes when that process is gone.
+    async fn take_after_older(self: Arc<Self>, run: FlowRun, attempt: Attempt, source: &'static str) {
+        self.runs.released(run.id).await;
+        // A worker that goes away leaves it to the lease, which ends by itself and makes the run due again.
+        if !self.draining.is_cancelled() && self.is_still_ours(&attempt).await {
+            self.take(run, attempt.attempt, attempt.token, source);
+        }
     }
 
     /// One round of taking, and the wait for what was taken.

@@ -65,7 +65,7 @@ impl<I: Infrastructure> Worker<I> {
         self.runs.release(found.attempt().flow_run_id);
     }
 
-    async fn is_still_ours(&self, attempt: &Attempt) -> bool {
+    pub(super) async fn is_still_ours(&self, attempt: &Attempt) -> bool {
         let Some(token) = attempt.token else { return true };
         let known = self.client.read_flow_run_infrastructure(attempt.flow_run_id).await;
         known.is_ok_and(|known| known.and_then(|known| known.owner).is_some_and(|owner| owner.token == token))

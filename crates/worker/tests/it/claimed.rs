@@ -158,6 +158,26 @@ async fn a_lost_run_is_killed_and_not_reported_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_comes_back_is_started_when_its_old_process_is_gone() {
+    let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
+    let worker = start(&api, options(home.path()));
+    let again = home.path().join("again");
+    // The first attempt outlives the resumption of its run, until it is killed; the second finds the first's mark.
+    let id = api.add(&format!(
+        "if [ -e {0} ]; then exit 9; fi; touch {0}; trap '' TERM; while :; do sleep 0.01; done",
+        again.display()
+    ));
+    api.until("it runs", |world| world.runs[&id].infrastructure_pid.is_some()).await;
+    until("it has left its mark", || again.exists()).await;
+    let old = api.run(id).infrastructure_pid.unwrap();
+    api.set_state(id, "SCHEDULED");
+    api.until_state(id, "CRASHED").await;
+    assert_eq!(api.run(id).failure["exit_code"], 9);
+    assert!(!is_alive(&old));
+    assert_eq!(worker.stop().await.taken, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_may_finish_after_its_run_is_over() {
     let (api, home) = (Api::start(Kind::Tidegate).await, tempfile::tempdir().unwrap());
     let mut options = options(home.path());
