@@ -99,7 +99,8 @@ pub async fn respect_limits_of_queue_and_pool(database: &Database) {
     for (name, queue) in [("a", high), ("b", high), ("c", default), ("d", default)] {
         schedule(database, name, queue, -10.0).await;
     }
-    limit_queue(database, high, WorkQueueUpdate { concurrency_limit: Patch::Set(1), ..WorkQueueUpdate::default() }).await;
+    limit_queue(database, high, WorkQueueUpdate { concurrency_limit: Patch::Set(1), ..WorkQueueUpdate::default() })
+        .await;
     assert_eq!(due(database, pool.id, 10).await.len(), 3);
     create(database, "running", high, StateType::Running, 0.0, FlowRunPolicy::default()).await;
     assert_eq!(due(database, pool.id, 10).await, ["c", "d"]);

@@ -1,10 +1,10 @@
 //! Pools, queues and workers.
 
+use tidegate_api::Patch;
 use tidegate_api::work_pools::{
     WorkPool, WorkPoolCreate, WorkPoolStatus, WorkPoolUpdate, WorkQueue, WorkQueueCreate, WorkQueueStatus,
     WorkQueueUpdate, WorkerStatus,
 };
-use tidegate_api::Patch;
 use tidegate_core::json::Json;
 use tidegate_store::{Patience, Silence, Tx};
 
@@ -37,7 +37,12 @@ pub async fn create_pool(database: &Database) -> WorkPool {
     database.write(async |tx: &mut Tx| tx.create_work_pool(&pool_named("pool")).await).await.unwrap()
 }
 
-pub async fn create_queue(database: &Database, pool: &WorkPool, name: &'static str, priority: Option<i64>) -> WorkQueue {
+pub async fn create_queue(
+    database: &Database,
+    pool: &WorkPool,
+    name: &'static str,
+    priority: Option<i64>,
+) -> WorkQueue {
     let pool = pool.id;
     let queue = database.write(async move |tx: &mut Tx| tx.create_work_queue(pool, &queue_named(name, priority)).await);
     queue.await.unwrap()
