@@ -1,5 +1,7 @@
 //! The store's suite: every test runs on SQLite and on PostgreSQL, each in a database of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod artifacts;
 mod clock;
 mod databases;
