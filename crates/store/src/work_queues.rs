@@ -105,7 +105,8 @@ impl Tx {
     async fn free_priority(&mut self, pool: Uuid) -> Result<i64> {
         let sql = sql!("SELECT priority FROM work_queue WHERE work_pool_id = $1", pool);
         let taken: BTreeSet<i64> = self.all(&sql, |row| row.next()).await?.into_iter().collect();
-        Ok((1..).find(|priority| !taken.contains(priority)).unwrap_or(1))
+        // One more than there are is free at the latest.
+        Ok((1..=taken.len() as i64 + 1).find(|priority| !taken.contains(priority)).unwrap_or(1))
     }
 
     /// Makes the priorities of a pool's queues unique with as few changes as possible: `first` keeps its own, whoever

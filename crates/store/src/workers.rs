@@ -97,8 +97,8 @@ impl Tx {
 
     /// Marks who fell silent: workers offline, and pools, queues and deployments that nobody serves not ready.
     pub async fn mark_silent(&mut self, patience: Patience) -> Result<Silence> {
-        let mut silence = Silence::default();
-        silence.workers_offline = self.mark_silent_workers(patience).await?;
+        let workers_offline = self.mark_silent_workers(patience).await?;
+        let mut silence = Silence { workers_offline, ..Silence::default() };
         let pools: Vec<Uuid> = self
             .all(
                 &sql!(

@@ -384,7 +384,7 @@ fn words_of(list: &Value, kind: &'static str) -> Node {
     let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     let expected = match &quoted[..] {
         [only] => only.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., final_one] => format!("{} or {final_one}", first.join(", ")),
         [] => unreachable!("an enumeration has words"),
     };
     Node::Words { words, expected: expected.into(), kind }

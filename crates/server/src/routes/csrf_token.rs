@@ -20,7 +20,7 @@ pub fn routes(routes: Routes) -> Routes {
 }
 
 #[derive(Serialize)]
-struct Token {
+struct Answer {
     id: Uuid,
     created: Timestamp,
     updated: Timestamp,
@@ -38,7 +38,7 @@ async fn create(
     State(app): State<App>,
     Db(store): Db,
     Params(Query { client }): Params<Query>,
-) -> Result<Json<Token>, ApiError> {
+) -> Result<Json<Answer>, ApiError> {
     if !app.settings.csrf_enabled {
         return Err(ApiError::unprocessable("CSRF protection is disabled."));
     }
@@ -50,5 +50,5 @@ async fn create(
     let stored =
         store.write(client.clone(), async move |tx: &mut Tx| tx.put_csrf_token(&client, &token, seconds).await).await?;
     let tidegate_store::CsrfToken { id, created, updated, token, client, expiration } = stored;
-    Ok(Json(Token { id, created, updated, token, client, expiration }))
+    Ok(Json(Answer { id, created, updated, token, client, expiration }))
 }

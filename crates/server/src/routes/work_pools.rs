@@ -214,7 +214,7 @@ fn no_pool(name: &str) -> ApiError {
 
 /// Pools as the caller can read them: old clients refuse the storage block.
 fn answer<T: Serialize>(caller: &Caller, pools: T) -> Response {
-    if !caller.client_version.is_some_and(|version| version <= BEFORE_STORAGE_BLOCKS) {
+    if caller.client_version.is_none_or(|version| version > BEFORE_STORAGE_BLOCKS) {
         return Json(pools).into_response();
     }
     let mut value = serde_json::to_value(pools).expect("pools serialize");
