@@ -25,7 +25,8 @@ fn refusals_are_the_recorded_ones() {
             Ok(_) => "null".to_owned(),
             Err(errors) => serde_json::to_string(&errors).unwrap(),
         };
-        if found != expected.to_string() {
+        let expected = expected.to_string();
+        if found != expected {
             wrong.push(format!("{route} {body}\n  found    {found}\n  expected {expected}"));
         }
     }
