@@ -179,7 +179,8 @@ mod tests {
             (&failed, Order::GoOn, Cancelling, None, "cancelled"),
             (&well, Order::Cancel, Completed, None, "nothing"),
             (&failed, Order::Lose, Running, None, "nothing"),
-            (&failed, Order::Over, Crashed, None, "nothing"),
+            (&failed, Order::Over, Completed, None, "nothing"),
+            (&failed, Order::Outlived, Crashed, None, "nothing"),
             (&failed, Order::Shutdown, Running, None, "preempted"),
             (&failed, Order::Kill, Pending, None, "preempted"),
         ] {

@@ -18,8 +18,10 @@ pub(crate) enum Order {
     GoOn,
     /// Somebody wants it cancelled.
     Cancel,
-    /// It is in a terminal state: its process may finish its last words, but not stay.
+    /// It has ended, as its process must know: that may finish its last words, but not stay.
     Over,
+    /// It was ended, by somebody who took it for lost or cancelled it: its process has nothing more to say.
+    Outlived,
     /// The worker goes away and has waited long enough.
     Shutdown,
     /// It is somebody else's now: stop it and say nothing.

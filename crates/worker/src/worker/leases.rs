@@ -50,14 +50,16 @@ impl<I: Infrastructure> Worker<I> {
 impl<I: Infrastructure> Worker<I> {
     /// A lease that cannot be renewed: the run is over, which its process will know by itself, or it is another's now.
     async fn lose(&self, id: Uuid, token: Option<i64>) {
-        if self.runs.wanted(id).is_none_or(|wanted| wanted >= Order::Over) {
-            return;
-        }
+        let Some(wanted) = self.runs.wanted(id).filter(|wanted| *wanted < Order::Over) else { return };
         let run = self.client.read_flow_run(id).await;
-        let is_over = run.is_ok_and(|run| run.and_then(|run| run.state_type).is_some_and(StateType::is_terminal));
-        if is_over {
-            self.runs.order(id, token, Order::Over);
-        } else if self.runs.order(id, token, Order::Lose) {
+        let order = match run.ok().flatten().and_then(|run| run.state_type) {
+            // A cancelled process has been given its own time to end.
+            Some(state) if state.is_terminal() && wanted == Order::Cancel => return,
+            Some(StateType::Completed | StateType::Failed) => Order::Over,
+            Some(StateType::Cancelled | StateType::Crashed) => Order::Outlived,
+            _ => Order::Lose,
+        };
+        if self.runs.order(id, token, order) && order == Order::Lose {
             metrics::counter!(crate::metrics::LEASES_LOST).increment(1);
             warn!(flow_run.id = %id, "flow run {id} is not this worker's any more");
         }

@@ -31,6 +31,8 @@ use crate::{
 const OUTPUT_QUEUE: usize = 2000;
 /// How often early output is sent, so that an error at the start is visible quickly.
 const EARLY_OUTPUT: Duration = Duration::from_millis(400);
+/// How long the process of a run that others have ended may take to end by itself.
+const OUTLIVED: Duration = Duration::from_secs(5);
 const REREAD: Duration = Duration::from_secs(2);
 
 type Orders = watch::Receiver<Order>;
@@ -154,15 +156,18 @@ impl<I: Infrastructure> Worker<I> {
             let order = *orders.borrow_and_update();
             if order > obeyed {
                 obeyed = order;
+                let grace = self.options.process_grace;
                 match order {
-                    Order::Over => patience.as_mut().reset(Instant::now() + self.options.process_grace),
+                    Order::Over => patience.as_mut().reset(Instant::now() + grace),
+                    Order::Outlived => patience.as_mut().reset(Instant::now() + grace.min(OUTLIVED)),
                     other => self.obey(attempt, identifier, other).await,
                 }
             }
             tokio::select! {
                 exit = &mut watching => break exit,
-                () = &mut patience, if obeyed == Order::Over => {
-                    obeyed = Order::Shutdown;
+                // Killed without a word: a polite signal would only make it report on a run that is over.
+                () = &mut patience, if matches!(obeyed, Order::Over | Order::Outlived) => {
+                    obeyed = Order::Lose;
                     self.obey(attempt, identifier, obeyed).await;
                 }
                 Ok(()) = orders.changed() => {}
@@ -179,10 +184,10 @@ impl<I: Infrastructure> Worker<I> {
     async fn obey(&self, attempt: &Attempt, identifier: &Identifier, order: Order) {
         let grace = self.options.process_grace;
         let (stop, grace, words) = match order {
-            Order::GoOn | Order::Over => return,
+            Order::GoOn | Order::Over | Order::Outlived => return,
             Order::Cancel => (Stop::Cancel, grace, "is being cancelled"),
-            Order::Shutdown => (Stop::Shutdown, grace, "is stopped: it is over, or its worker goes away"),
-            Order::Lose => (Stop::Shutdown, Duration::ZERO, "is killed because it is not this worker's any more"),
+            Order::Shutdown => (Stop::Shutdown, grace, "is stopped because its worker goes away"),
+            Order::Lose => (Stop::Shutdown, Duration::ZERO, "is killed: it is over, or not this worker's any more"),
             Order::Kill => (Stop::Shutdown, Duration::ZERO, "is killed because its worker goes away at once"),
         };
         let id = attempt.flow_run_id;
