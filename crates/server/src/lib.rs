@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod blocks;
+mod csrf;
 pub mod error;
 pub mod extract;
 pub mod ingest;

@@ -145,6 +145,7 @@ pub fn router(app: App) -> Router {
         .nest("/api", api)
         .route("/metrics", axum::routing::get(crate::metrics::render))
         .fallback(async || no_route())
+        .layer(layers::from_fn_with_state(app.clone(), crate::csrf::protect))
         .layer(layers::from_fn_with_state(app.clone(), middleware::authenticate))
         .layer(layers::from_fn(middleware::observe))
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(500)))

@@ -1,0 +1,55 @@
+//! Protection against cross-site requests, where it is switched on: whatever changes something carries the token that its
+//! client got from `GET /csrf-token`.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, Method},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use subtle::ConstantTimeEq;
+use tidegate_store::Tx;
+
+use crate::{App, error::ApiError};
+
+pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+    let changes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    if app.settings.csrf_enabled && changes {
+        let (token, client) = match credentials(request.headers()) {
+            Ok(credentials) => credentials,
+            Err(detail) => return ApiError::forbidden(detail).into_response(),
+        };
+        let expected = app.store.read(async move |tx: &mut Tx| tx.read_csrf_token(&client).await).await;
+        match expected {
+            Ok(Some(expected)) if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) => {}
+            Ok(_) => return ApiError::forbidden("Invalid CSRF token or client identifier.").into_response(),
+            Err(error) => return ApiError::from(error).into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+/// The token and the client that a request names.
+fn credentials(headers: &HeaderMap) -> Result<(String, String), &'static str> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let token = text("prefect-csrf-token").ok_or("Missing CSRF token.")?;
+    let client = text("prefect-csrf-client").ok_or("Missing client identifier.")?;
+    Ok((token, client))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_request_names_its_token_and_its_client() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(credentials(&headers), Err("Missing CSRF token."));
+        headers.insert("prefect-csrf-token", HeaderValue::from_static("t"));
+        assert_eq!(credentials(&headers), Err("Missing client identifier."));
+        headers.insert("prefect-csrf-client", HeaderValue::from_static("c"));
+        assert_eq!(credentials(&headers), Ok(("t".to_owned(), "c".to_owned())));
+    }
+}
