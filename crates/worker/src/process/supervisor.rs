@@ -187,8 +187,14 @@ struct Stopping {
 
 impl Stopping {
     async fn begin(&mut self, request: StopRequest, control: &Control) {
-        if self.stop.is_none() {
-            self.stop = Some(request.stop);
+        let is_first = self.stop.is_none();
+        self.stop.get_or_insert(request.stop);
+        if request.grace().is_zero() {
+            // No signal before this one: it would let the process speak.
+            self.kill();
+            return;
+        }
+        if is_first {
             if request.stop == Stop::Cancel {
                 control.announce_cancel().await;
             }
