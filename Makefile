@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo test bench ci clean
+.PHONY: build demo test ci clean
 
 # target/release/tidegate
 build:
@@ -16,11 +16,6 @@ demo: build
 test:
 	scripts/setup
 	cargo xtask ci
-
-# Tidegate beside the reference, on this machine, in one run; prints ratios.
-bench: build
-	scripts/setup
-	cargo xtask bench
 
 ci: test
 
