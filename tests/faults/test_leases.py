@@ -29,6 +29,10 @@ def test_a_silent_owner_of_a_running_run_is_found_and_its_slot_is_free(make_serv
     assert "no sign of life" in seen["state"]["message"]
     infrastructure = server.get(f"/flow_runs/{run['id']}/infrastructure")
     assert infrastructure["failure"]["class"] == "lease_lost" and infrastructure["owner"] is None
+    late = {"X-Tidegate-Fence": f"{run['id']}:{claimed['owner']['token']}"}
+    told = {"state": {"type": "CRASHED", "message": "my own story"}, "force": True}
+    assert server.post(f"/flow_runs/{run['id']}/set_state", told, headers=late)["status"] == "ABORT"
+    assert "no sign of life" in server.run(run)["state"]["message"]
     assert server.get(f"/deployments/{deployment['id']}")["global_concurrency_limit"]["active_slots"] == 0
 
 

@@ -66,7 +66,20 @@ pub fn run_all(arguments: &Arguments) -> anyhow::Result<Counts> {
     )?;
     step("faults", Command::new(&python).args(["-m", "pytest", "tests/faults", "-q", "-p", "no:cacheprovider"]))?;
     for target in ["tidegate", "tidegate-postgres"] {
-        let pytest = ["-m", "pytest", "tests/compat", "-q", "-p", "no:cacheprovider", "--target", target];
+        let pytest = [
+            "-m",
+            "pytest",
+            "tests/compat",
+            "-q",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "-p",
+            "no:cacheprovider",
+            "--target",
+            target,
+        ];
         step(&format!("compatibility ({target})"), Command::new(&python).args(pytest))?;
     }
     Ok(total)

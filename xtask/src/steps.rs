@@ -48,14 +48,21 @@ pub fn run(name: &str, command: &mut Command) -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
+/// What runners count.
+const COUNTED: &[&str] =
+    &["passed", "failed", "error", "errors", "skipped", "deselected", "warning", "warnings", "xfailed", "xpassed"];
+
 /// Counts in a closing line of cargo test, pytest or our own runners; zero in any other line.
 fn read(line: &str) -> Counts {
     let is_cargo = line.starts_with("test result:");
-    let is_pytest = line.starts_with("==") && line.contains(" in ") && line.trim_end().ends_with('=');
-    let is_plain = line.split(", ").all(|part| {
-        part.split_once(' ')
-            .is_some_and(|(count, word)| count.parse::<u64>().is_ok() && ["passed", "failed"].contains(&word))
+    // Pytest closes with its counts and a time: between signs of equality or, when told to be quiet, without them.
+    let closing = line.trim_matches(['=', ' ']);
+    let counted = closing.split_once(" in ").map_or(closing, |(counts, _)| counts);
+    let is_counts = counted.split(", ").all(|part| {
+        part.split_once(' ').is_some_and(|(count, word)| count.parse::<u64>().is_ok() && COUNTED.contains(&word))
     });
+    let is_pytest = is_counts && counted.len() < closing.len();
+    let is_plain = is_counts && counted == line;
     if !(is_cargo || is_pytest || is_plain) {
         return Counts::default();
     }
@@ -80,6 +87,8 @@ mod tests {
             ("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out", 3, 2),
             ("======= 61 passed, 1 failed in 210.11s (0:03:30) =======", 61, 1),
             ("=== 2 failed, 5 passed, 1 error in 3.1s ===", 5, 3),
+            ("1 failed, 167 passed in 707.90s (0:11:47)", 167, 1),
+            ("21 passed, 2 deselected in 84.32s", 21, 0),
             ("11858 passed, 4 failed", 11_858, 4),
             ("the run passed, 4 failed attempts before", 0, 0),
             ("", 0, 0),

@@ -170,6 +170,8 @@ impl Tx {
             message: proposed.message.clone().unwrap_or_default(),
         });
         let proposal = Proposal { failure, ..Proposal::internal().by(FlowRunPolicyKind::Core) };
+        // Whatever the silent owner still has to say comes from the past.
+        self.execute(&sql!("UPDATE flow_run SET owner_token = owner_token + 1 WHERE id = $1", id)).await?;
         let changed = self.set_flow_run_state(id, proposed.clone(), &proposal).await?;
         if changed.as_ref().is_some_and(|changed| changed.result.status == Status::Accept) {
             return Ok(changed);
