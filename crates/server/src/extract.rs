@@ -234,9 +234,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        let client_version = text("user-agent")
-            .and_then(|agent| agent.strip_prefix("prefect/"))
-            .and_then(|rest| parse_version(rest.split([' ', '+']).next().unwrap_or_default()));
+        let client_version = text("user-agent").and_then(Version::of_user_agent);
         let fence = text("x-tidegate-fence").and_then(|fence| {
             let (id, token) = fence.split_once(':')?;
             Some((Uuid::parse_str(id).ok()?, token.parse().ok()?))
@@ -251,16 +249,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             None => None,
         }
         .zip(name);
-        let api_version = text("x-prefect-api-version").and_then(parse_version);
+        let api_version = text("x-prefect-api-version").and_then(Version::of_api_header);
         Ok(Self { client_version, api_version, fence, automation })
     }
-}
-
-/// `3.8.8`, `3.8.8rc1`, `3.8`: digits of the first three parts.
-pub fn parse_version(text: &str) -> Option<Version> {
-    let mut parts = text.split('.').map(|part| {
-        let digits: String = part.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<u32>().ok()
-    });
-    Some(Version(parts.next()??, parts.next().flatten().unwrap_or(0), parts.next().flatten().unwrap_or(0)))
 }

@@ -1,6 +1,6 @@
 //! Ends leases: of runs whose owner went silent, and of concurrency slots that nobody renewed.
 
-use tidegate_store::{Tx, Wake};
+use tidegate_store::Tx;
 
 use super::{Report, Service};
 use crate::App;
@@ -11,10 +11,6 @@ pub struct Leases;
 
 impl Service for Leases {
     const NAME: &'static str = "leases";
-
-    fn wakes_on(&self, _: Wake) -> bool {
-        false
-    }
 
     async fn activate(&mut self, app: &App) -> anyhow::Result<Report> {
         let (lost, expired) = app
