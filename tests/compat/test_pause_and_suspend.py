@@ -107,7 +107,8 @@ def test_pause_for_input_hands_over_what_was_given(api, unique):
     running = in_background(asks)
     run = named_run(api, name, "Paused")
     keys = run["state"]["state_details"]["run_input_keyset"]
-    schema = api.get(f"/flow_runs/{run['id']}/input/{keys['schema']}")
+    # The SDK pauses first and stores the schema of what it asks for after that.
+    schema = wait_until(lambda: api.input_of(run["id"], keys["schema"]), what="the schema of the input")
     assert set(schema["properties"]) == {"approved", "comment"}
 
     refused = api.post(f"/flow_runs/{run['id']}/resume", {"run_input": {"approved": "perhaps"}})

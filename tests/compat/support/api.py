@@ -61,6 +61,11 @@ class Api:
         """The names of the states that the run went through, oldest first."""
         return [state["name"] for state in self.flow_run_states(id)]
 
+    def input_of(self, id: Id, key: str) -> Any:
+        """The input stored under `key` for the run, or nothing when there is none yet."""
+        response = self.http.get(f"/flow_runs/{id}/input/{key}")
+        return response.json() if response.is_success else None
+
     def flow_runs(self, **filters: Any) -> list[Json]:
         return self.post("/flow_runs/filter", filters)
 
