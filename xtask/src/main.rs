@@ -4,6 +4,8 @@ mod ci;
 mod layers;
 mod steps;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -21,9 +23,17 @@ enum Task {
     Layers,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
-        Task::Ci(arguments) => ci::run(&arguments),
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
+        Task::Ci(arguments) => return ci::run(&arguments),
         Task::Layers => layers::check(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not the error's own Debug, which brings a backtrace where RUST_BACKTRACE is set.
+            eprintln!("Error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
