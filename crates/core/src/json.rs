@@ -1,9 +1,12 @@
 //! JSON that we carry but do not look into: kept as the text it came in, so that key order and numbers survive.
 
-use std::fmt;
+use std::{borrow::Cow, collections::HashMap, fmt};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::value::RawValue;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor},
+};
+use serde_json::{Value, value::RawValue};
 
 /// A JSON document kept as text. Parsing happens only where a rule needs to look inside.
 #[derive(Serialize, Deserialize)]
@@ -36,13 +39,133 @@ impl Json {
         self.text() == "null"
     }
 
-    pub fn value(&self) -> serde_json::Value {
+    /// The parsed value. Whole numbers beyond 64 bits become floats here: what is only changed in places goes back through
+    /// [`Json::rewritten`].
+    pub fn value(&self) -> Value {
         serde_json::from_str(self.text()).expect("the text was checked when this value was made")
     }
 
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.text())
     }
+
+    /// `value`, which was read from this text and then changed, with every number that was left alone as it was written.
+    #[must_use]
+    pub fn rewritten(&self, value: &Value) -> Self {
+        if !may_hold_large_numbers(self.text()) {
+            return Self::from_value(value);
+        }
+        let mut out = String::with_capacity(self.text().len());
+        write_as_sent(value, &self.0, &mut out);
+        Self::from_text(out).unwrap_or_else(|_| Self::from_value(value))
+    }
+
+    /// The members of this object and those of another, which win. What is no object has no members.
+    #[must_use]
+    pub fn merged(&self, over: &Self) -> Self {
+        let Members(mut members) = self.parse_borrowed();
+        let Members(over) = over.parse_borrowed();
+        let places: HashMap<_, _> = members.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        for (name, value) in over {
+            match places.get(&name) {
+                Some(at) => members[*at].1 = value,
+                None => members.push((name, value)),
+            }
+        }
+        let mut out = String::from("{");
+        for (at, (name, value)) in members.iter().enumerate() {
+            write_name(at, name, &mut out);
+            out.push_str(value.get());
+        }
+        out.push('}');
+        Self::from_text(out).unwrap_or_default()
+    }
+
+    fn parse_borrowed<'t, T: Deserialize<'t> + Default>(&'t self) -> T {
+        serde_json::from_str(self.text()).unwrap_or_default()
+    }
+}
+
+/// The members of an object, values as text. A name that comes twice counts as it does elsewhere: the last value, in the
+/// first place.
+#[derive(Default)]
+struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Members<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+                let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+                let mut places = HashMap::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    let at = *places.entry(name.clone()).or_insert(members.len());
+                    if at < members.len() {
+                        members[at].1 = value;
+                    } else {
+                        members.push((name.into(), value));
+                    }
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Reader)
+    }
+}
+
+/// Whether there may be a whole number that 64 bits do not hold: it has nineteen digits or more.
+fn may_hold_large_numbers(text: &str) -> bool {
+    text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() >= 19)
+}
+
+fn write_as_sent(value: &Value, sent: &RawValue, out: &mut String) {
+    let text = sent.get();
+    match value {
+        Value::Object(object) if let Ok(Members(members)) = serde_json::from_str(text) => {
+            let members: HashMap<_, _> = members.into_iter().collect();
+            out.push('{');
+            for (at, (name, value)) in object.iter().enumerate() {
+                write_name(at, name, out);
+                match members.get(name.as_str()) {
+                    Some(sent) => write_as_sent(value, sent, out),
+                    None => out.push_str(&value.to_string()),
+                }
+            }
+            out.push('}');
+        }
+        Value::Array(items) if let Some(sent) = items_of(text).filter(|sent| sent.len() == items.len()) => {
+            out.push('[');
+            for (at, (item, sent)) in items.iter().zip(sent).enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                write_as_sent(item, sent, out);
+            }
+            out.push(']');
+        }
+        Value::Number(number) if serde_json::from_str(text).is_ok_and(|sent: Value| sent == *value) => {
+            // Only what the value cannot hold is repeated as text; all else has one spelling.
+            let is_whole = !text.contains(['.', 'e', 'E']);
+            if number.is_f64() && is_whole { out.push_str(text) } else { out.push_str(&number.to_string()) }
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+fn items_of(text: &str) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(text).ok()
+}
+
+fn write_name(at: usize, name: &str, out: &mut String) {
+    if at > 0 {
+        out.push(',');
+    }
+    out.push_str(&Value::from(name).to_string());
+    out.push(':');
 }
 
 impl Clone for Json {
@@ -69,8 +192,48 @@ impl PartialEq for Json {
     }
 }
 
-impl From<serde_json::Value> for Json {
-    fn from(value: serde_json::Value) -> Self {
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
         Self::from_value(&value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Json, Value};
+
+    const LARGE: &str = r#"{"a":10000000000000000000000000,"l":[-100000000000000000000,{"x":18446744073709551616}],"f":1e22,"s":"9999999999999999999999"}"#;
+
+    fn json(text: &str) -> Json {
+        Json::from_text(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn numbers_that_nobody_changed_stay_as_they_were_written() {
+        let sent = json(LARGE);
+        let mut value = sent.value();
+        assert_eq!(sent.rewritten(&value).text(), LARGE.replace("1e22", "1e+22"));
+        value["l"][1]["y"] = Value::from(1);
+        value["f"] = Value::from("new");
+        let expected = LARGE.replace("1e22", r#""new""#).replace("616}", r#"616,"y":1}"#);
+        assert_eq!(sent.rewritten(&value).text(), expected);
+        value["a"] = Value::from(2);
+        value["l"].as_array_mut().unwrap().pop();
+        assert_eq!(
+            sent.rewritten(&value).text(),
+            r#"{"a":2,"l":[-1e+20],"f":"new","s":"9999999999999999999999"}"#,
+            "items that may have moved have no text to go by"
+        );
+    }
+
+    #[test]
+    fn one_object_is_laid_over_another() {
+        let under = json(r#"{"a": 1, "b": 10000000000000000000000000, "a": 2}"#);
+        assert_eq!(
+            under.merged(&json(r#"{"c": 1e2, "a": null}"#)).text(),
+            r#"{"a":null,"b":10000000000000000000000000,"c":1e2}"#
+        );
+        assert_eq!(under.merged(&json("null")).text(), r#"{"a":2,"b":10000000000000000000000000}"#);
+        assert_eq!(json("[1]").merged(&json("{}")).text(), "{}");
     }
 }

@@ -5,7 +5,11 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{ids::StateId, json::Json, time::Timestamp};
+use crate::{
+    ids::StateId,
+    json::Json,
+    time::{OffsetTimestamp, Timestamp},
+};
 
 /// The nine kinds of state; four of them are terminal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
@@ -90,12 +94,12 @@ pub struct StateDetails {
     pub flow_run_id: Option<Uuid>,
     pub task_run_id: Option<Uuid>,
     pub child_flow_run_id: Option<Uuid>,
-    pub scheduled_time: Option<Timestamp>,
+    pub scheduled_time: Option<OffsetTimestamp>,
     pub cache_key: Option<String>,
-    pub cache_expiration: Option<Timestamp>,
+    pub cache_expiration: Option<OffsetTimestamp>,
     pub deferred: Option<bool>,
     pub untrackable_result: bool,
-    pub pause_timeout: Option<Timestamp>,
+    pub pause_timeout: Option<OffsetTimestamp>,
     pub pause_reschedule: bool,
     pub pause_key: Option<String>,
     pub run_input_keyset: Option<Json>,
@@ -159,7 +163,7 @@ impl State {
             message: None,
             data: None,
             state_details: StateDetails {
-                scheduled_time: (kind == StateType::Scheduled).then_some(timestamp),
+                scheduled_time: (kind == StateType::Scheduled).then(|| timestamp.into()),
                 ..StateDetails::default()
             },
         }
@@ -226,7 +230,7 @@ impl StateCreate {
     pub fn into_state(self, id: StateId, now: Timestamp) -> State {
         let mut details = self.state_details;
         if self.kind == StateType::Scheduled && details.scheduled_time.is_none() {
-            details.scheduled_time = Some(now);
+            details.scheduled_time = Some(now.into());
         }
         State {
             id,

@@ -1,8 +1,8 @@
-//! Instants and durations as they cross the wire: RFC 3339 in UTC with microseconds, and float seconds.
+//! Instants as they cross the wire: RFC 3339 with microseconds, in UTC or with the offset that a client wrote. No clock.
 
 use std::{fmt, ops};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Offset, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An instant in UTC, cut to whole microseconds (what both databases and the wire can hold).
@@ -128,5 +128,105 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// An instant that remembers the offset it was written with. The details of a state are read back as they were sent; all
+/// that compares or computes takes the instant.
+#[derive(Clone, Copy)]
+pub struct OffsetTimestamp {
+    at: Timestamp,
+    offset: FixedOffset,
+}
+
+impl OffsetTimestamp {
+    pub fn at(self) -> Timestamp {
+        self.at
+    }
+}
+
+impl From<Timestamp> for OffsetTimestamp {
+    fn from(at: Timestamp) -> Self {
+        Self { at, offset: Utc.fix() }
+    }
+}
+
+/// The same instant is the same time, whatever it was called.
+impl PartialEq for OffsetTimestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for OffsetTimestamp {}
+
+impl fmt::Display for OffsetTimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision =
+            if self.at.0.timestamp_subsec_micros() == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
+        f.write_str(&self.at.0.with_timezone(&self.offset).to_rfc3339_opts(precision, true))
+    }
+}
+
+impl fmt::Debug for OffsetTimestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for OffsetTimestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for OffsetTimestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = OffsetTimestamp;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an RFC 3339 timestamp")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<OffsetTimestamp, E> {
+                // Only this form names an offset; the others are taken as UTC.
+                if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+                    return Ok(OffsetTimestamp { at: time.to_utc().into(), offset: *time.offset() });
+                }
+                let at = Timestamp::parse(text);
+                at.map(Into::into).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<OffsetTimestamp, E> {
+                let at = Timestamp::from_epoch(number);
+                at.map(Into::into).ok_or_else(|| E::invalid_value(de::Unexpected::Float(number), &self))
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<OffsetTimestamp, E> {
+                self.visit_f64(number as f64)
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<OffsetTimestamp, E> {
+                self.visit_f64(number as f64)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OffsetTimestamp, Timestamp};
+
+    #[test]
+    fn an_offset_is_repeated_and_does_not_matter_to_the_instant() {
+        for (sent, repeated) in [
+            ("2035-01-01T00:00:00+02:00", "2035-01-01T00:00:00+02:00"),
+            ("2035-01-01T00:00:00.250000-05:30", "2035-01-01T00:00:00.250000-05:30"),
+            ("2035-01-01T00:00:00+00:00", "2035-01-01T00:00:00Z"),
+            ("2035-01-01 00:00:00", "2035-01-01T00:00:00Z"),
+        ] {
+            let time: OffsetTimestamp = serde_json::from_value(sent.into()).unwrap();
+            assert_eq!(time.to_string(), repeated);
+            assert_eq!(Some(time.at()), Timestamp::parse(sent), "{sent}");
+            assert_eq!(time, time.at().into(), "{sent}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use base64::Engine;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_api::contract::{self, Checked, FieldError, Operation, Unknown};
-use tidegate_core::orchestration::Version;
+use tidegate_core::{json::Json, orchestration::Version};
 use tidegate_store::Store;
 use uuid::Uuid;
 
@@ -99,7 +99,12 @@ where
         {
             return Ok(Self(body));
         }
-        from_value(checked.value).map(Self)
+        // What was coerced or left out is written anew, and all else as it came.
+        let text = std::str::from_utf8(&bytes).ok().and_then(|text| Json::from_text(text.to_owned()).ok());
+        match text.filter(|_| checked.value.is_object() || checked.value.is_array()) {
+            Some(sent) => read_as(&sent.rewritten(&checked.value)).map(Self),
+            None => from_value(checked.value).map(Self),
+        }
     }
 }
 
@@ -209,6 +214,11 @@ fn echo(bytes: &[u8]) -> Value {
 pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     let text = if value.is_null() { "{}".to_owned() } else { value.to_string() };
     serde_json::from_str(&text).map_err(|error| malformed(&error, text.as_bytes()))
+}
+
+/// As [`from_value`], of a checked text.
+pub fn read_as<T: DeserializeOwned>(body: &Json) -> Result<T, ApiError> {
+    body.parse().map_err(|error| malformed(&error, body.text().as_bytes()))
 }
 
 fn malformed(error: &serde_json::Error, bytes: &[u8]) -> ApiError {

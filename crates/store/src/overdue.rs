@@ -25,7 +25,10 @@ impl Tx {
         Ok(paused
             .into_iter()
             .filter(|(_, state)| {
-                state.as_ref().and_then(|state| state.state_details.pause_timeout).is_some_and(|timeout| timeout < now)
+                state
+                    .as_ref()
+                    .and_then(|state| state.state_details.pause_timeout)
+                    .is_some_and(|timeout| timeout.at() < now)
             })
             .map(|(id, _)| id)
             .take(limit as usize)

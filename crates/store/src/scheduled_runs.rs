@@ -136,7 +136,7 @@ impl Tx {
             let id = Uuid::now_v7();
             let state = StateCreate {
                 message: Some("Flow run scheduled".into()),
-                state_details: StateDetails { scheduled_time: Some(run.date), ..StateDetails::default() },
+                state_details: StateDetails { scheduled_time: Some(run.date.into()), ..StateDetails::default() },
                 ..StateCreate::of(StateType::Scheduled)
             }
             .into_state(StateId::new(), now);
@@ -275,23 +275,11 @@ impl Shared {
             display_value: Some(schedule.slug.clone().unwrap_or_else(|| kind.to_owned())),
         };
         Self {
-            parameters: merged(&schedule.deployment_parameters, schedule.parameters.value()).into(),
+            parameters: schedule.deployment_parameters.merged(&schedule.parameters).into(),
             tags: json_list(&tags),
-            labels: merged(&schedule.labels, system).into(),
+            labels: schedule.labels.merged(&Json::from_value(&system)).into(),
             policy: json(&FlowRunPolicy::default()),
             created_by: json(&created_by),
         }
     }
-}
-
-/// One object over another.
-fn merged(under: &Json, over: serde_json::Value) -> Json {
-    let mut object = match under.value() {
-        serde_json::Value::Object(object) => object,
-        _ => serde_json::Map::new(),
-    };
-    if let serde_json::Value::Object(over) = over {
-        object.extend(over);
-    }
-    Json::from_value(&object)
 }

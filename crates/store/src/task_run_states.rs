@@ -13,6 +13,7 @@ use tidegate_core::{
         Version, Waits, decide_task_run,
     },
     state::{State, StateCreate, StateType},
+    time::OffsetTimestamp,
 };
 use uuid::Uuid;
 
@@ -127,7 +128,9 @@ impl Tx {
                 id: FlowRunId(id),
                 state_type,
                 run_count,
-                pause_timeout: state.as_ref().and_then(|state| state.state_details.pause_timeout),
+                pause_timeout: state
+                    .as_ref()
+                    .and_then(|state| state.state_details.pause_timeout.map(OffsetTimestamp::at)),
                 pause_reschedule: state.is_some_and(|state| state.state_details.pause_reschedule),
                 retry_type: policy.retry_type,
             })

@@ -57,6 +57,22 @@ def validated_parameters(c):
 
 
 @case
+def large_numbers(c):
+    """Whole numbers beyond 64 bits stay what they are, also where the server merges parameters or drops a field."""
+    large = 10**25
+    parent = flow(c)
+    made = deployment(c, parent["id"], parameters={"kept": large, "replaced": large, "nested": {"list": [-large, {"x": large}]}}, pull_steps=[{"step": {"n": large}}])
+    path = f"/deployments/{made['id']}"
+    c.get(path, show=["parameters", "pull_steps"])
+    run = c.post(f"{path}/create_flow_run", {"name": "run", "parameters": {"replaced": large + 1, "filled": {"__prefect_kind": "none", "value": 1}}}, show=["parameters"])
+    c.get(f"/flow_runs/{run['id']}", show=["parameters"])
+    c.patch(path, {"parameters": {"patched": large, "filled": {"__prefect_kind": "none", "value": 1}}})
+    c.get(path, show=["parameters"])
+    run = c.post("/flow_runs/", {"name": "plain", "flow_id": parent["id"], "parameters": {"n": large}, "context": {"n": large}, "tags": ["a"], "empirical_policy": {"retries": "1"}}, show=["parameters", "context"])
+    c.get(f"/flow_runs/{run['id']}", show=["parameters", "context"])
+
+
+@case
 def schema_features(c):
     """What the validation of parameters knows of JSON schema."""
     parent = flow(c)

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     ids::StateId,
     state::{State, StateType},
-    time::Timestamp,
+    time::{OffsetTimestamp, Timestamp},
 };
 
 pub(super) const FLOW_RUN: &[Rule<FlowRunFacts>] = &[
@@ -97,7 +97,7 @@ where
         *times.total_run_time = micros as f64 / 1e6;
     }
     let is_scheduled = proposed.kind == StateType::Scheduled;
-    let scheduled_time = proposed.state_details.scheduled_time;
+    let scheduled_time = proposed.state_details.scheduled_time.map(OffsetTimestamp::at);
     if times.expected_start_time.is_none() {
         *times.expected_start_time = if is_scheduled { scheduled_time } else { Some(at) };
     }

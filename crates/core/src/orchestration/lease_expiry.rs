@@ -17,7 +17,7 @@ pub fn propose_after_lost_lease(run: &FlowRun, state: &State, owner: &Owner) -> 
         StateType::Pending if !has_infrastructure => Some(StateCreate {
             message: Some(format!("`{name}` claimed this run and went silent before it started it; it is due again.")),
             state_details: StateDetails {
-                scheduled_time: state.state_details.scheduled_time.or(run.expected_start_time),
+                scheduled_time: state.state_details.scheduled_time.or(run.expected_start_time.map(Into::into)),
                 ..StateDetails::default()
             },
             ..StateCreate::of(StateType::Scheduled)

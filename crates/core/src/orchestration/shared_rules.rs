@@ -38,7 +38,7 @@ pub(super) const fn wait_for_scheduled_time<S: Subject>() -> Rule<S> {
     const FROM: Kinds = Kinds::of(&[StateType::Scheduled, StateType::Pending]);
     Rule::governing("wait_for_scheduled_time", FROM, Kinds::of(&[StateType::Running])).enter(|t| {
         let Some(time) = t.initial().and_then(|initial| initial.state_details.scheduled_time) else { return };
-        let micros = time.micros() - t.facts.now().micros();
+        let micros = time.at().micros() - t.facts.now().micros();
         // To the nearest second, a half down: the wire wants whole seconds.
         let seconds = micros.div_euclid(1_000_000) + i64::from(micros.rem_euclid(1_000_000) > 500_000);
         if seconds > 0 {

@@ -88,7 +88,7 @@ impl<'f, S: Subject> Transition<'f, S> {
             message: None,
             data: None,
             state_details: StateDetails {
-                scheduled_time: (kind == StateType::Scheduled).then_some(now),
+                scheduled_time: (kind == StateType::Scheduled).then(|| now.into()),
                 ..StateDetails::default()
             },
         }

@@ -156,7 +156,7 @@ fn a_slot_reaped_on_the_way_is_not_taken_for_a_run_that_must_wait() {
     facts.deployment.as_mut().unwrap().limit = Some(limit(2, 1));
     let ruling = decide_flow_run(proposed(Running), &facts);
     assert!(matches!(ruling.effects[..], [Effect::TakeDeploymentSlot { .. }]), "{ruling:?}");
-    facts.state.as_mut().unwrap().state_details.scheduled_time = Some(later(60));
+    facts.state.as_mut().unwrap().state_details.scheduled_time = Some(later(60).into());
     let ruling = decide_flow_run(proposed(Running), &facts);
     assert_eq!((ruling.status, ruling.delay_seconds, ruling.effects), (Status::Wait, Some(60), vec![]));
 }

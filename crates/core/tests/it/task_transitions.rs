@@ -6,6 +6,7 @@ use tidegate_core::{
     orchestration::{
         Effect, LimitFacts, ParentFlowRun, TagLimit, TaskRun, TaskRunFacts, TaskRunPolicy, Waits, decide_task_run,
     },
+    time::OffsetTimestamp,
 };
 
 use crate::fixtures::{
@@ -48,7 +49,9 @@ fn facts(raw: &Value) -> TaskRunFacts {
                 id: FlowRunId::from(uid(PARENT_RUN)),
                 state_type: state.as_ref().map(|state| state.kind),
                 run_count: flow_run["run_count"].as_i64().unwrap_or(1),
-                pause_timeout: state.as_ref().and_then(|state| state.state_details.pause_timeout),
+                pause_timeout: state
+                    .as_ref()
+                    .and_then(|state| state.state_details.pause_timeout.map(OffsetTimestamp::at)),
                 pause_reschedule: state.as_ref().is_some_and(|state| state.state_details.pause_reschedule),
                 retry_type: None,
             }

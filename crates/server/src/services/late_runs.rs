@@ -26,7 +26,8 @@ impl Service for LateRuns {
             .write("late_runs", async move |tx: &mut Tx| {
                 let mut items = 0;
                 for (id, scheduled_time) in late.clone() {
-                    let details = StateDetails { scheduled_time: Some(scheduled_time), ..StateDetails::default() };
+                    let details =
+                        StateDetails { scheduled_time: Some(scheduled_time.into()), ..StateDetails::default() };
                     let proposed = StateCreate {
                         name: Some("Late".into()),
                         state_details: details,

@@ -49,7 +49,7 @@ async fn create(
                 empirical_policy: policy.clone(),
                 ..NewFlowRun::of_flow(flow.id, name.into())
             };
-            let details = StateDetails { scheduled_time: Some(at), ..StateDetails::default() };
+            let details = StateDetails { scheduled_time: Some(at.into()), ..StateDetails::default() };
             let first = StateCreate { state_details: details, ..StateCreate::of(kind) };
             Ok(tx.create_flow_run(new, first).await?.0.id)
         })

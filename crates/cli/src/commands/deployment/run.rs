@@ -66,7 +66,7 @@ pub(super) async fn run(
     let deployment = lookup::deployment_of(client, arguments.name.as_deref(), arguments.id.as_deref()).await?;
     check(&parameters, &deployment)?;
     let mut state = StateCreate::of(StateType::Scheduled);
-    state.state_details.scheduled_time = Some(start.unwrap_or(out.now));
+    state.state_details.scheduled_time = Some(start.unwrap_or(out.now).into());
     let create = DeploymentFlowRunCreate {
         state: Some(state),
         name: arguments.flow_run_name,

@@ -128,7 +128,7 @@ fn reject_for_full_limit(t: &mut FlowTransition<'_>, strategy: CollisionStrategy
         CollisionStrategy::Enqueue => {
             let mut waiting = t.replacement(StateType::Scheduled).named("AwaitingConcurrencySlot");
             let wait = t.facts.waits.deployment_slot;
-            waiting.state_details.scheduled_time = Some(waiting.timestamp.plus_seconds(wait));
+            waiting.state_details.scheduled_time = Some(waiting.timestamp.plus_seconds(wait).into());
             waiting
         }
         CollisionStrategy::CancelNew => t.replacement(StateType::Cancelled).with_message(REASON),

@@ -81,7 +81,7 @@ fn resume(t: &mut FlowTransition<'_>) {
         return t.reject(format!("Cannot reschedule a {name} flow run without a deployment."));
     }
     // A waiting process is still there to be cancelled, however late it is.
-    if to != StateType::Cancelling && details.pause_timeout.is_some_and(|timeout| timeout < now) {
+    if to != StateType::Cancelling && details.pause_timeout.is_some_and(|timeout| timeout.at() < now) {
         let failed = t.replacement(StateType::Failed).with_message(format!("The flow was {name} and never resumed."));
         t.replace(failed, format!("The flow run {verb} has timed out and can no longer resume."));
     }

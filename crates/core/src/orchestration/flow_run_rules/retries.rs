@@ -28,7 +28,7 @@ fn retry(t: &mut FlowTransition<'_>) {
     waiting.message = proposed.message.take();
     waiting.data = proposed.data.take();
     let details = &mut waiting.state_details;
-    details.scheduled_time = Some(waiting.timestamp.plus_seconds(policy.retry_delay.unwrap_or(0) as f64));
+    details.scheduled_time = Some(waiting.timestamp.plus_seconds(policy.retry_delay.unwrap_or(0) as f64).into());
     details.deployment_concurrency_lease_id = initial.state_details.deployment_concurrency_lease_id;
     t.replace(waiting, "Retrying");
 }

@@ -7,6 +7,7 @@ use crate::{
         transition::{Kinds, Rule},
     },
     state::StateType,
+    time::OffsetTimestamp,
 };
 
 /// A run whose key is known does not run: it gets the state that was kept.
@@ -31,7 +32,10 @@ pub(super) const INSERT: TaskRule =
         .leave(|t| {
             let Some(details) = t.proposed.as_ref().map(|written| &written.state_details) else { return };
             if let Some(key) = details.cache_key.as_ref().filter(|key| !key.is_empty() && !is_too_long(key, t)) {
-                t.effects.push(Effect::InsertCachedState { key: key.clone(), expiration: details.cache_expiration });
+                t.effects.push(Effect::InsertCachedState {
+                    key: key.clone(),
+                    expiration: details.cache_expiration.map(OffsetTimestamp::at),
+                });
             }
         });
 

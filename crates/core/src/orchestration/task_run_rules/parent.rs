@@ -16,7 +16,7 @@ fn prevent(t: &mut TaskTransition<'_>) {
         Some(StateType::Running) => {}
         Some(StateType::Paused) => {
             let mut waiting = t.replacement(StateType::Paused).named("NotReady");
-            waiting.state_details.pause_timeout = flow_run.pause_timeout;
+            waiting.state_details.pause_timeout = flow_run.pause_timeout.map(Into::into);
             waiting.state_details.pause_reschedule = flow_run.pause_reschedule;
             let id = flow_run.id;
             t.replace(waiting, format!("The flow is paused, new tasks can execute after resuming flow run: {id}."));

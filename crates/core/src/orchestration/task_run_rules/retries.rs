@@ -33,7 +33,7 @@ fn retry(t: &mut TaskTransition<'_>) {
         Some(factor) if factor > 0.0 && base > 0.0 => clamped_poisson(base, factor, t.facts.random),
         _ => base,
     };
-    waiting.state_details.scheduled_time = Some(waiting.timestamp.plus_seconds(delay));
+    waiting.state_details.scheduled_time = Some(waiting.timestamp.plus_seconds(delay).into());
     t.replace(waiting, "Retrying");
 }
 

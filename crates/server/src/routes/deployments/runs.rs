@@ -140,9 +140,9 @@ async fn prepare(
     request: &DeploymentFlowRunCreate,
     by: Option<&CreatedBy>,
 ) -> Result<(NewFlowRun, StateCreate), Refusal> {
-    let mut given = parameters::object(deployment.parameters.value());
-    given.extend(parameters::object(request.parameters.value()));
-    let parameters = Value::Object(parameters::hydrate(tx, given).await?.map_err(Refusal::Hydration)?);
+    let given = deployment.parameters.merged(&request.parameters);
+    let filled = parameters::hydrate(tx, parameters::object(given.value())).await?;
+    let parameters = Value::Object(filled.map_err(Refusal::Hydration)?);
     if request.enforce_parameter_schema.unwrap_or(deployment.enforce_parameter_schema) {
         let schema = deployment.parameter_openapi_schema.as_ref().map(RawJson::value).filter(Value::is_object);
         let schema = schema.ok_or(Refusal::NoSchema)?;
@@ -171,7 +171,7 @@ async fn prepare(
         deployment_version: deployment.version.clone(),
         work_queue_id,
         work_queue_name,
-        parameters: RawJson::from_value(&parameters),
+        parameters: given.rewritten(&parameters),
         idempotency_key: request.idempotency_key.clone(),
         context: request.context.clone(),
         empirical_policy: request.empirical_policy.clone(),

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    extract::{Body, Db, Id, from_value},
+    extract::{Body, Db, Id, read_as},
     job_template::{self, Occasion},
     parameters::{self, CIRCULAR, Strictness, Unfit},
 };
@@ -33,9 +33,12 @@ use crate::{
 const AGENT_POOL: &str = "default-agent-pool";
 
 /// Creates a deployment, or replaces the one of this name of the flow: 201 when it is new, else 200.
-pub(super) async fn create(Db(store): Db, Body(body): Body<Value>) -> Result<(StatusCode, Json<Deployment>), ApiError> {
-    check_enforced(&body)?;
-    let create: DeploymentCreate = from_value(body)?;
+pub(super) async fn create(
+    Db(store): Db,
+    Body(body): Body<RawJson>,
+) -> Result<(StatusCode, Json<Deployment>), ApiError> {
+    check_enforced(&body.value())?;
+    let create: DeploymentCreate = read_as(&body)?;
     let key = (create.flow_id, create.name.clone());
     store
         .write(key, async move |tx: &mut Tx| {
@@ -157,7 +160,7 @@ async fn change(tx: &mut Tx, id: Uuid, update: DeploymentUpdate) -> Result<(), A
             let filled = parameters::hydrate(tx, parameters::object(given.value())).await?;
             let filled =
                 filled.map_err(|why| ApiError::bad_request(format!("Error hydrating deployment parameters: {why}")))?;
-            Patch::Set(RawJson::from_value(&filled))
+            Patch::Set(given.rewritten(&Value::Object(filled)))
         }
         other => other,
     };

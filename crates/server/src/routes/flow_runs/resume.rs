@@ -65,7 +65,7 @@ pub async fn resume(
 /// A suspended run is scheduled again; a paused one goes on where it waits.
 fn resumed(state: &RunState, now: Timestamp) -> StateCreate {
     if state.state_details.pause_reschedule {
-        let details = StateDetails { scheduled_time: Some(now), ..StateDetails::default() };
+        let details = StateDetails { scheduled_time: Some(now.into()), ..StateDetails::default() };
         StateCreate { name: Some("Resuming".into()), state_details: details, ..StateCreate::of(StateType::Scheduled) }
     } else {
         StateCreate::of(StateType::Running)
