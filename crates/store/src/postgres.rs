@@ -1,6 +1,9 @@
 //! PostgreSQL: writer lanes that share commits between jobs (one durable commit each would cap a server at some thousand
 //! changes per second), and readers. Each lane is a thread with a connection of its own that comes back by itself.
 
+mod address;
+mod tls;
+
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
@@ -15,7 +18,7 @@ use tokio::{
     sync::{Mutex, broadcast, mpsc},
     task::LocalSet,
 };
-use tokio_postgres::{AsyncMessage, NoTls, Statement, types::ToSql};
+use tokio_postgres::{AsyncMessage, Statement, types::ToSql};
 use uuid::Uuid;
 
 use crate::{
@@ -26,6 +29,8 @@ use crate::{
     tx::Backend,
     value::Value,
 };
+
+pub(crate) use address::Address;
 
 /// Jobs per commit at most; more would hold row locks for too long.
 const BATCH: usize = 64;
@@ -43,8 +48,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    async fn open(url: &str) -> Result<Rc<Self>> {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    async fn open(address: &Address) -> Result<Rc<Self>> {
+        let (client, connection) = address.connect().await?;
         tokio::task::spawn_local(async move {
             if let Err(error) = connection.await {
                 tracing::warn!("a connection to PostgreSQL ended: {error}");
@@ -160,27 +165,28 @@ pub(crate) async fn start(
     clock: Clock,
     wakes: broadcast::Sender<Wake>,
 ) -> Result<Handle> {
-    probe(url).await?;
+    let address = Arc::new(Address::of_url(url)?);
+    probe(&address).await?;
     let mut lanes = Vec::new();
     for index in 0..writers.max(1) {
         let (sender, jobs) = mpsc::channel(1024);
-        let (url, clock) = (url.to_owned(), clock.clone());
-        spawn(&format!("tidegate-pg-writer-{index}"), async move || write_lane(&url, jobs, &clock).await)?;
+        let (address, clock) = (address.clone(), clock.clone());
+        spawn(&format!("tidegate-pg-writer-{index}"), async move || write_lane(&address, jobs, &clock).await)?;
         lanes.push(sender);
     }
     let (sender, jobs) = mpsc::channel(4096);
     let jobs = Arc::new(Mutex::new(jobs));
     for index in 0..readers.max(1) {
-        let (url, clock, jobs) = (url.to_owned(), clock.clone(), jobs.clone());
-        spawn(&format!("tidegate-pg-reader-{index}"), async move || read_lane(&url, &jobs, &clock).await)?;
+        let (address, clock, jobs) = (address.clone(), clock.clone(), jobs.clone());
+        spawn(&format!("tidegate-pg-reader-{index}"), async move || read_lane(&address, &jobs, &clock).await)?;
     }
-    let url = url.to_owned();
-    spawn("tidegate-pg-listener", async move || listen(&url, &wakes).await)?;
+    spawn("tidegate-pg-listener", async move || listen(&address, &wakes).await)?;
     Ok(Handle { writers: lanes, readers: sender })
 }
 
-async fn probe(url: &str) -> Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
+async fn probe(address: &Address) -> Result<()> {
+    let (client, connection) = address
+        .connect()
         .await
         .map_err(|error| Error::Setup(format!("cannot connect to PostgreSQL: {}", Error::from(error))))?;
     let connection = tokio::spawn(connection);
@@ -209,14 +215,14 @@ fn spawn(name: &str, run: impl AsyncFnOnce() + Send + 'static) -> Result<()> {
 }
 
 /// The connection, or a new one; gives up after `RECONNECT` so that callers get an answer.
-async fn connected(slot: &mut Option<Rc<Connection>>, url: &str) -> Result<Rc<Connection>> {
+async fn connected(slot: &mut Option<Rc<Connection>>, address: &Address) -> Result<Rc<Connection>> {
     if let Some(connection) = slot.as_ref().filter(|connection| connection.is_usable()) {
         return Ok(connection.clone());
     }
     let deadline = tokio::time::Instant::now() + RECONNECT;
     let mut pause = Duration::from_millis(20);
     loop {
-        match Connection::open(url).await {
+        match Connection::open(address).await {
             Ok(connection) => {
                 *slot = Some(connection.clone());
                 return Ok(connection);
@@ -228,7 +234,7 @@ async fn connected(slot: &mut Option<Rc<Connection>>, url: &str) -> Result<Rc<Co
     }
 }
 
-async fn write_lane(url: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, clock: &Clock) {
+async fn write_lane(address: &Address, mut jobs: mpsc::Receiver<Box<dyn Job>>, clock: &Clock) {
     let mut slot = None;
     while let Some(first) = jobs.recv().await {
         let mut batch = vec![first];
@@ -239,7 +245,7 @@ async fn write_lane(url: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, clock: &C
             }
         }
         metrics::histogram!("tidegate_store_batch_jobs").record(batch.len() as f64);
-        let whole = match connected(&mut slot, url).await {
+        let whole = match connected(&mut slot, address).await {
             Ok(connection) => run_batch(&connection, &mut batch, clock).await,
             Err(error) => Err(error),
         };
@@ -257,7 +263,7 @@ async fn write_lane(url: &str, mut jobs: mpsc::Receiver<Box<dyn Job>>, clock: &C
             // Somebody else's lock or a lost connection: one by one, each with tries of its own.
             Err(_) => {
                 for job in batch {
-                    run_alone(&mut slot, url, job, clock).await;
+                    run_alone(&mut slot, address, job, clock).await;
                 }
             }
         }
@@ -299,10 +305,10 @@ async fn run_batch(connection: &Rc<Connection>, batch: &mut [Box<dyn Job>], cloc
     result
 }
 
-async fn run_alone(slot: &mut Option<Rc<Connection>>, url: &str, mut job: Box<dyn Job>, clock: &Clock) {
+async fn run_alone(slot: &mut Option<Rc<Connection>>, address: &Address, mut job: Box<dyn Job>, clock: &Clock) {
     let mut pause = Duration::from_millis(2);
     for attempt in 1..=TRIES {
-        let result = match connected(slot, url).await {
+        let result = match connected(slot, address).await {
             Ok(connection) => run_batch(&connection, std::slice::from_mut(&mut job), clock).await,
             Err(error) => Err(error),
         };
@@ -324,14 +330,14 @@ async fn notify(connection: &Connection, wakes: &[Wake]) -> Result<()> {
     Ok(())
 }
 
-async fn read_lane(url: &str, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, clock: &Clock) {
+async fn read_lane(address: &Address, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, clock: &Clock) {
     let mut slot = None;
     loop {
         let received = jobs.lock().await.recv().await;
         let Some(mut job) = received else { return };
         let mut attempt = 1;
         loop {
-            let result = match connected(&mut slot, url).await {
+            let result = match connected(&mut slot, address).await {
                 Ok(connection) => {
                     let mut tx = Tx::new(Backend::Postgres(connection.clone()), clock());
                     match job.run(&mut tx).await {
@@ -350,10 +356,10 @@ async fn read_lane(url: &str, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, clock:
 }
 
 /// Carries nudges from every replica, this one included, to this server's waiters.
-async fn listen(url: &str, wakes: &broadcast::Sender<Wake>) {
+async fn listen(address: &Address, wakes: &broadcast::Sender<Wake>) {
     let mut pause = Duration::from_millis(50);
     loop {
-        if let Err(error) = listen_once(url, wakes).await {
+        if let Err(error) = listen_once(address, wakes).await {
             tracing::debug!("the LISTEN connection ended: {error}");
         }
         if wakes.receiver_count() == 0 && wakes.strong_count() <= 1 {
@@ -368,8 +374,8 @@ async fn listen(url: &str, wakes: &broadcast::Sender<Wake>) {
     }
 }
 
-async fn listen_once(url: &str, wakes: &broadcast::Sender<Wake>) -> Result<()> {
-    let (client, mut connection) = tokio_postgres::connect(url, NoTls).await?;
+async fn listen_once(address: &Address, wakes: &broadcast::Sender<Wake>) -> Result<()> {
+    let (client, mut connection) = address.connect().await?;
     let (sender, mut messages) = mpsc::channel(1024);
     let pump = tokio::task::spawn_local(async move {
         while let Some(Ok(message)) = std::future::poll_fn(|context| connection.poll_message(context)).await {

@@ -5,16 +5,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio_postgres::NoTls;
-
-use crate::{Error, Result, sqlite::FileLock};
+use crate::{Error, Result, postgres::Address, sqlite::FileLock};
 
 /// The connection's own schema, whatever its name is; other schemas of the database belong to others.
 const EMPTY: &str = "DO $$ BEGIN EXECUTE format('DROP SCHEMA %I CASCADE; CREATE SCHEMA %I', current_schema(), current_schema()); END $$";
 
 /// Deletes every table in the schema that the URL leads to.
 pub async fn empty_postgres(url: &str) -> Result<()> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
+    let (client, connection) = Address::of_url(url)?
+        .connect()
         .await
         .map_err(|error| Error::Setup(format!("cannot connect to PostgreSQL: {}", Error::from(error))))?;
     let connection = tokio::spawn(connection);

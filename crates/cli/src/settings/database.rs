@@ -95,6 +95,18 @@ impl Database {
         let search_path = settings.text(&table::database::SEARCH_PATH);
         let search_path = search_path.map(|schema| format!(" -c search_path={schema}")).unwrap_or_default();
         parameters.push(("options", format!("-c statement_timeout={timeout}{search_path}")));
+        let names_mode = ["ssl=", "sslmode="].iter().any(|name| url.contains(name));
+        if settings.flag(&table::database::TLS_ENABLED) && !names_mode {
+            let checks_host = settings.flag(&table::database::TLS_CHECK_HOSTNAME);
+            parameters.push(("sslmode", if checks_host { "verify-full" } else { "verify-ca" }.to_owned()));
+            for (name, setting) in [
+                ("sslrootcert", &table::database::TLS_CA_FILE),
+                ("sslcert", &table::database::TLS_CERT_FILE),
+                ("sslkey", &table::database::TLS_KEY_FILE),
+            ] {
+                parameters.extend(settings.text(setting).map(|path| (name, path.to_owned())));
+            }
+        }
         let mut url = url.clone();
         for (name, value) in parameters {
             if !url.contains(&format!("{name}=")) {

@@ -210,17 +210,6 @@ pub mod nobody {
         /// SQLAlchemy's statement cache.
         PREPARED_STATEMENT_CACHE_SIZE = Anything
             "server.database.sqlalchemy.connect_args.prepared_statement_cache_size" Unset, Nobody Both;
-        /// TLS to PostgreSQL.
-        TLS_ENABLED = Anything "server.database.sqlalchemy.connect_args.tls.enabled" Is("false"), Nobody Both;
-        /// Authority of the database's certificate.
-        TLS_CA_FILE = Anything "server.database.sqlalchemy.connect_args.tls.ca_file" Unset, Nobody Both;
-        /// Certificate of the server towards the database.
-        TLS_CERT_FILE = Anything "server.database.sqlalchemy.connect_args.tls.cert_file" Unset, Nobody Both;
-        /// Key of that certificate.
-        TLS_KEY_FILE = Anything "server.database.sqlalchemy.connect_args.tls.key_file" Unset, Nobody Both;
-        /// Compare the name in the database's certificate.
-        TLS_CHECK_HOSTNAME = Anything "server.database.sqlalchemy.connect_args.tls.check_hostname" Is("true"), Nobody
-            Both;
         /// Age at which SQLAlchemy replaces a connection.
         POOL_RECYCLE = Anything "server.database.sqlalchemy.pool_recycle" Is("3600"), Nobody Both;
         /// How long SQLAlchemy waits for a connection.

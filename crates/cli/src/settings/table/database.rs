@@ -32,4 +32,14 @@ super::settings! {
     APPLICATION_NAME = Text "server.database.sqlalchemy.connect_args.application_name" Unset, Server Both;
     /// PostgreSQL schema that the tables live in.
     SEARCH_PATH = Text "server.database.sqlalchemy.connect_args.search_path" Unset, Server Both;
+    /// Speak TLS with PostgreSQL and check its certificate, unless the URL says how (`ssl` or `sslmode`).
+    TLS_ENABLED = Flag "server.database.sqlalchemy.connect_args.tls.enabled" Is("false"), Server Both;
+    /// Authorities that may sign PostgreSQL's certificate, in PEM form; the system's without it.
+    TLS_CA_FILE = Text "server.database.sqlalchemy.connect_args.tls.ca_file" Unset, Server Both;
+    /// The server's own certificate towards PostgreSQL, in PEM form.
+    TLS_CERT_FILE = Text "server.database.sqlalchemy.connect_args.tls.cert_file" Unset, Server Both;
+    /// The key to that certificate, in PEM form.
+    TLS_KEY_FILE = Text "server.database.sqlalchemy.connect_args.tls.key_file" Unset, Server Both;
+    /// PostgreSQL's certificate must name the host that was asked for.
+    TLS_CHECK_HOSTNAME = Flag "server.database.sqlalchemy.connect_args.tls.check_hostname" Is("true"), Server Both;
 }
