@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "tidegate",
         &["tidegate-core", "tidegate-api", "tidegate-store", "tidegate-client", "tidegate-server", "tidegate-worker"],
     ),
+    ("tidegate-testkit", &["tidegate-core"]),
     ("xtask", &[]),
 ];
 

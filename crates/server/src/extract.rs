@@ -1,7 +1,11 @@
 //! What handlers take from a request: ids from the path, the store in the request's workspace, and bodies that were
 //! checked against the contract.
 
-use std::convert::Infallible;
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    sync::{LazyLock, Mutex, PoisonError},
+};
 
 use axum::{
     body::Bytes,
@@ -164,12 +168,40 @@ fn check_body(operation: &'static Operation, content_type: Option<&str>, bytes: 
     match operation.check_body(content_type, bytes, unknown) {
         Ok(mut checked) => {
             for field in std::mem::take(&mut checked.unknown) {
+                let field = FieldNames::of_process().label(field);
                 metrics::counter!("tidegate_unknown_fields_total", "operation" => operation.id(), "field" => field)
                     .increment(1);
             }
             Ok(checked)
         }
         Err(errors) => Err(ApiError::Invalid { errors, body: operation.echo_body(content_type, bytes) }),
+    }
+}
+
+/// The names of unknown fields that the metric tells. Clients choose them, so their number has a limit; the rest share one
+/// name.
+#[derive(Default)]
+struct FieldNames(Mutex<HashSet<String>>);
+
+impl FieldNames {
+    const MOST: usize = 500;
+    const LONGEST: usize = 100;
+
+    fn of_process() -> &'static Self {
+        static NAMES: LazyLock<FieldNames> = LazyLock::new(FieldNames::default);
+        &NAMES
+    }
+
+    fn label(&self, field: String) -> String {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.contains(&field) {
+            return field;
+        }
+        if names.len() >= Self::MOST || field.len() > Self::LONGEST {
+            return "(others)".to_owned();
+        }
+        names.insert(field.clone());
+        field
     }
 }
 
@@ -261,5 +293,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
         .zip(name);
         let api_version = text("x-prefect-api-version").and_then(Version::of_api_header);
         Ok(Self { client_version, api_version, fence, automation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_cannot_fill_the_metrics_with_names_of_their_own() {
+        let names = FieldNames::default();
+        let labels: HashSet<String> =
+            (0..2 * FieldNames::MOST).map(|n| names.label(format!("Model.junk{n}"))).collect();
+        assert_eq!(labels.len(), FieldNames::MOST + 1);
+        assert_eq!(names.label("Model.junk7".into()), "Model.junk7");
+        assert_eq!(FieldNames::default().label("x".repeat(101)), "(others)");
     }
 }

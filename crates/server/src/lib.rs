@@ -39,20 +39,23 @@ pub use app::App;
 pub use router::{router, unserved};
 pub use settings::{Events, Loop, Services, Settings};
 
+/// What tells a server the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
 /// The only place that asks the machine what time it is.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that everything else is given")]
-pub fn system_clock() -> Arc<dyn Fn() -> Timestamp + Send + Sync> {
+pub fn system_clock() -> Clock {
     Arc::new(|| chrono::Utc::now().into())
 }
 
 /// Opens the database, bringing its schema up to date where the settings say so.
-pub async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+pub async fn open_store(settings: &Settings, clock: Clock) -> anyhow::Result<Store> {
     let options = Options {
         url: settings.database_url.clone(),
         readers: 2,
         writers: 4,
         migrate: settings.migrate_on_start,
-        clock: system_clock(),
+        clock,
     };
     Ok(Store::open(options).await?)
 }
@@ -64,10 +67,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database and takes the port.
-    pub async fn bind(settings: Settings) -> anyhow::Result<Self> {
+    /// Opens the database and takes the port. Everything that has to do with time goes by `clock`.
+    pub async fn bind(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         metrics::install();
-        let store = open_store(&settings).await?;
+        let store = open_store(&settings, clock).await?;
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
             format!(
                 "cannot listen on {}; is another server running there? Choose another port with --port",

@@ -17,6 +17,10 @@ use uuid::Uuid;
 
 use crate::{App, error::ApiError, settings::Settings};
 
+/// What stands for `/api` in the path that the client asked for, where that is something else.
+#[derive(Clone, Debug)]
+pub struct Root(pub String);
+
 /// `/base/api/accounts/{a}/workspaces/{w}/flows` and `/api/flows` are the same route: the prefix is taken off before routing.
 pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
     let path = request.uri().path();
@@ -30,10 +34,15 @@ pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
         None if path.len() == request.uri().path().len() => return request,
         None => path.to_owned(),
     };
+    let below = path.strip_prefix("/api").unwrap_or(&path);
+    let root = request.uri().path().strip_suffix(below).map(|root| Root(root.to_owned()));
     let path_and_query = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
         None => path,
     };
+    if let Some(root) = root {
+        request.extensions_mut().insert(root);
+    }
     if let Ok(uri) = path_and_query.parse::<Uri>() {
         *request.uri_mut() = uri;
     }

@@ -166,7 +166,8 @@ async fn no_such_route(request: Request) -> Response {
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-    let location = format!("http://{host}/api{toggled}{query}");
+    let root = request.extensions().get::<middleware::Root>().map_or("/api", |root| &root.0);
+    let location = format!("http://{host}{root}{toggled}{query}");
     let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
     if let Some(value) = location.parse::<Uri>().ok().and_then(|uri| HeaderValue::from_str(&uri.to_string()).ok()) {
         response.headers_mut().insert(header::LOCATION, value);

@@ -22,7 +22,7 @@ pub mod code {
 }
 
 /// A reader that takes no message for this long is disconnected.
-const SEND_PATIENCE: Duration = Duration::from_secs(10);
+const SEND_PATIENCE: Duration = Duration::from_secs(30);
 /// The longest reason that fits a close frame.
 const REASON: usize = 123;
 

@@ -51,7 +51,7 @@ pub struct Layer {
 }
 
 /// Variables of ours that are no settings: tools and tests read them.
-const NOT_SETTINGS: [&str; 3] = ["TIDEGATE_BIN", "TIDEGATE_CACHE", "TIDEGATE_TEST_POSTGRES"];
+const NOT_SETTINGS: [&str; 3] = ["TIDEGATE_BIN", "TIDEGATE_CACHE", "TIDEGATE_TEST_POSTGRES_URL"];
 
 pub fn environment(environment: &Environment) -> Layer {
     let source = |name: &str| Source::Environment(name.to_owned());

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod artifacts;
-mod clock;
 mod databases;
 mod due_runs;
 mod pools;

@@ -56,7 +56,8 @@ pub(super) fn run(command: &Command, settings: &Settings, out: &mut Out) -> anyh
 fn open(settings: &Settings) -> anyhow::Result<()> {
     let mut of_settings = server::of_settings(settings)?;
     of_settings.migrate_on_start = true;
-    runtime(Threads::All)?.block_on(async { tidegate_server::open_store(&of_settings).await.map(drop) })
+    runtime(Threads::All)?
+        .block_on(async { tidegate_server::open_store(&of_settings, tidegate_server::system_clock()).await.map(drop) })
 }
 
 fn reset(database: &Database, yes: bool, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tidegate_server::Server;
+use tidegate_server::{Server, system_clock};
 
 use super::state::ServerFile;
 use super::{database_override, status};
@@ -104,7 +104,7 @@ fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let file = ServerFile::of(settings);
     let served = runtime.block_on(async {
         let shutdown = shutdown::on_signals().context("cannot listen for signals")?;
-        let bound = Server::bind(of_settings).await?;
+        let bound = Server::bind(of_settings, system_clock()).await?;
         let address = bound.local_addr().context("cannot tell the server's address")?;
         let api_url = connection::url_of(&address.ip().to_string(), u64::from(address.port()), &base_path);
         file.write(api_url.clone())?;

@@ -1,0 +1,15 @@
+//! The server as its clients meet it: over HTTP and sockets, on a port of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod events;
+mod leases;
+mod logs;
+mod recorder;
+mod requests;
+mod scheduling;
+mod shutdown;
+mod sockets;
+mod support;
+mod unserved;

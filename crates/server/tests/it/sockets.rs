@@ -1,0 +1,122 @@
+//! Sockets as clients speak to them, and the events they send.
+
+use std::net::SocketAddr;
+
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tidegate_core::time::Timestamp;
+use tidegate_testkit::within;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{
+        Error, Message,
+        client::IntoClientRequest,
+        http::{HeaderValue, Response},
+        protocol::CloseFrame,
+    },
+};
+use uuid::Uuid;
+
+use crate::support::TestServer;
+
+pub struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    /// Opens a socket with the subprotocol and without its first message.
+    pub async fn raw(server: &TestServer, path: &str) -> Self {
+        Self::open(server.address, path, true, None).await.unwrap()
+    }
+
+    pub async fn open(
+        address: SocketAddr,
+        path: &str,
+        subprotocol: bool,
+        receive_buffer: Option<u32>,
+    ) -> Result<Self, Box<Error>> {
+        let mut request = format!("ws://{address}/api{path}").into_client_request().unwrap();
+        if subprotocol {
+            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("prefect"));
+        }
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes).unwrap();
+        }
+        let stream = socket.connect(address).await.unwrap();
+        let (stream, response): (_, Response<_>) = client_async(request, stream).await.map_err(Box::new)?;
+        assert_eq!(response.headers().contains_key("sec-websocket-protocol"), subprotocol);
+        Ok(Self(stream))
+    }
+
+    /// An open socket that has proved itself.
+    pub async fn connect(server: &TestServer, path: &str) -> Self {
+        let mut socket = Self::raw(server, path).await;
+        socket.authenticate(json!(null)).await;
+        socket
+    }
+
+    pub async fn authenticate(&mut self, token: Value) {
+        self.send(&json!({ "type": "auth", "token": token })).await;
+        assert_eq!(self.receive().await, json!({ "type": "auth_success" }));
+    }
+
+    /// A subscription.
+    pub async fn subscribe(server: &TestServer, path: &str, filter: Value, backfill: bool) -> Self {
+        let mut socket = Self::connect(server, path).await;
+        socket.send(&json!({ "type": "filter", "filter": filter, "backfill": backfill })).await;
+        socket
+    }
+
+    pub async fn send(&mut self, message: &Value) {
+        self.send_text(message.to_string()).await;
+    }
+
+    pub async fn send_text(&mut self, text: String) {
+        within("a send", self.0.send(Message::text(text))).await.unwrap();
+    }
+
+    /// Waits for the answer to a ping: everything before is committed. Answers what the server said before it.
+    pub async fn flush(&mut self) -> Vec<Value> {
+        self.0.send(Message::Ping("flush".into())).await.unwrap();
+        let mut said = Vec::new();
+        loop {
+            match within("the answer to a ping", self.0.next()).await.unwrap().unwrap() {
+                Message::Pong(payload) if payload.as_ref() == b"flush" => return said,
+                Message::Text(text) => said.push(serde_json::from_str(&text).unwrap()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next message.
+    pub async fn receive(&mut self) -> Value {
+        loop {
+            match within("a message", self.0.next()).await.unwrap().unwrap() {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Close(frame) => panic!("the server closed the socket: {frame:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The good-bye, whatever was said before it.
+    pub async fn closed(&mut self) -> CloseFrame {
+        loop {
+            if let Message::Close(frame) = within("the good-bye", self.0.next()).await.unwrap().unwrap() {
+                return frame.unwrap();
+            }
+        }
+    }
+}
+
+/// An event of a resource, as engines send it.
+pub fn event(name: &str, resource: &str, occurred: Timestamp) -> Value {
+    json!({
+        "occurred": occurred,
+        "event": name,
+        "resource": { "prefect.resource.id": resource },
+        "related": [],
+        "payload": {},
+        "id": Uuid::new_v4(),
+    })
+}

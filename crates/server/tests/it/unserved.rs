@@ -1,0 +1,88 @@
+//! Which operations of the contract are served, and what the others say.
+
+use reqwest::Method;
+use serde_json::json;
+use tidegate_api::contract;
+use tidegate_server::unserved;
+
+use crate::support::TestServer;
+
+/// A whole list, so that an operation that stops being served is as visible as one that begins to be.
+const UNSERVED: &[&str] = &[
+    "DELETE /automations/{id}",
+    "DELETE /concurrency_limits/tag/{tag}",
+    "DELETE /concurrency_limits/{id}",
+    "GET /automations/related-to/{resource_id}",
+    "GET /automations/{id}",
+    "GET /concurrency_limits/tag/{tag}",
+    "GET /concurrency_limits/{id}",
+    "GET /flow_runs/{id}/graph",
+    "GET /ui/task_runs/{id}",
+    "PATCH /automations/{id}",
+    "POST /automations/",
+    "POST /automations/count",
+    "POST /automations/filter",
+    "POST /automations/templates/validate",
+    "POST /concurrency_limits/",
+    "POST /concurrency_limits/decrement",
+    "POST /concurrency_limits/filter",
+    "POST /concurrency_limits/increment",
+    "POST /concurrency_limits/tag/{tag}/reset",
+    "POST /flow_runs/bulk_delete",
+    "POST /flow_runs/bulk_set_state",
+    "POST /flow_runs/history",
+    "POST /flows/bulk_delete",
+    "POST /task_runs/history",
+    "POST /task_workers/filter",
+    "POST /templates/validate",
+    "POST /ui/flow_runs/count-task-runs",
+    "POST /ui/flow_runs/history",
+    "POST /ui/flows/count-deployments",
+    "POST /ui/flows/next-runs",
+    "POST /ui/schemas/validate",
+    "POST /ui/task_runs/count",
+    "POST /ui/task_runs/dashboard/counts",
+    "PUT /automations/{id}",
+];
+
+#[test]
+fn the_operations_without_a_handler_are_these() {
+    let mut found = unserved();
+    found.sort();
+    let mut expected = UNSERVED.to_vec();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn an_operation_without_a_handler_says_its_name_and_all_others_have_a_route() {
+    let server = TestServer::start().await;
+    for operation in contract::operations() {
+        let (method, template) = (operation.method(), operation.path());
+        let path = filled(template);
+        let request = server.request(method.parse::<Method>().unwrap(), &format!("/api{path}"));
+        let answer = server.send(request.json(&json!({}))).await;
+        if UNSERVED.contains(&format!("{method} {template}").as_str()) {
+            assert_eq!(answer.status, 501, "{method} {path}");
+            let expected =
+                format!("Tidegate does not serve the operation {method} {template} ({}) yet.", operation.id());
+            assert_eq!(answer.json(), json!({ "detail": expected }));
+        } else {
+            assert_ne!(answer.status, 501, "{method} {path}: {}", answer.text);
+            assert_ne!(answer.status, 405, "{method} {path}: {}", answer.text);
+            // What is absent names its kind; only a missing route is nothing but "Not Found".
+            assert_ne!(answer.text, r#"{"detail":"Not Found"}"#, "{method} {path}");
+            assert!(answer.status < 500, "{method} {path}: {} {}", answer.status, answer.text);
+        }
+    }
+}
+
+/// The path with an id of nothing where it wants one, and a name of nothing elsewhere.
+fn filled(template: &str) -> String {
+    let fill = |part: &str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+        Some(name) if name == "id" || name.ends_with("_id") => "6ba7b810-9dad-41d1-80b4-00c04fd430c8".to_owned(),
+        Some(_) => "nothing".to_owned(),
+        None => part.to_owned(),
+    };
+    template.split('/').map(fill).collect::<Vec<_>>().join("/")
+}
