@@ -65,7 +65,7 @@ async fn unknown_fields_are_counted_and_ignored() {
     assert_eq!(server.post("/flows/", body.clone()).await["name"], "f");
     let operation = tidegate_api::contract::operation("POST", "/flows/").unwrap().id();
     let text = server.send(server.request(Method::GET, "/metrics")).await.text;
-    let line = |text: &str| -> Option<(String, f64)> {
+    let line = |text: &str| -> Option<(String, u64)> {
         let line = text
             .lines()
             .find(|line| line.starts_with("tidegate_unknown_fields_total{") && line.contains("of_a_later_version"))?;
@@ -76,5 +76,5 @@ async fn unknown_fields_are_counted_and_ignored() {
     assert!(labels.contains(&format!("operation=\"{operation}\"")), "{labels}");
     server.post("/flows/", body).await;
     let second = line(&server.send(server.request(Method::GET, "/metrics")).await.text).unwrap().1;
-    assert_eq!(second - first, 1.0);
+    assert_eq!(second - first, 1);
 }

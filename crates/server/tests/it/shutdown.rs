@@ -35,7 +35,7 @@ async fn half_a_request(server: &TestServer) -> TcpStream {
 async fn is_refusing(address: std::net::SocketAddr) {
     within("the port's end", async {
         while TcpStream::connect(address).await.is_ok() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -52,9 +52,8 @@ impl TestServer {
     }
 
     pub async fn on(database: FreshDatabase, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut server = Self::bind(&database.url, Clock::new(), change).await;
-        server._database = Some(database);
-        server
+        let server = Self::bind(&database.url, Clock::new(), change).await;
+        Self { _database: Some(database), ..server }
     }
 
     /// One more server on the database of another one; they live by one clock.
@@ -115,10 +114,10 @@ impl TestServer {
     }
 
     /// A number that this process tells at `/metrics`; all servers of these tests share it. `line` is the name with labels.
-    pub async fn metric(&self, line: &str) -> f64 {
+    pub async fn metric(&self, line: &str) -> u64 {
         let text = self.send(self.request(Method::GET, "/metrics")).await.text;
         let value = text.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(' '));
-        value.map_or(0.0, |value| value.parse().unwrap())
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// Waits until a service has made a whole pass that began after this call.

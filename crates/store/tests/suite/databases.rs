@@ -7,15 +7,14 @@ use tidegate_testkit::{Clock, FreshDatabase};
 pub struct Database {
     pub store: Store,
     pub clock: Clock,
-    pub url: String,
-    _fresh: FreshDatabase,
+    pub fresh: FreshDatabase,
 }
 
 impl Database {
     async fn open(fresh: FreshDatabase) -> Self {
         let clock = Clock::new();
         let store = Store::open(options(&fresh.url, &clock)).await.unwrap();
-        Self { store, clock, url: fresh.url.clone(), _fresh: fresh }
+        Self { store, clock, fresh }
     }
 
     /// Runs one write that must succeed.
