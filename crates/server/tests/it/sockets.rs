@@ -79,33 +79,47 @@ impl Socket {
     pub async fn flush(&mut self) -> Vec<Value> {
         self.0.send(Message::Ping("flush".into())).await.unwrap();
         let mut said = Vec::new();
-        loop {
-            match within("the answer to a ping", self.0.next()).await.unwrap().unwrap() {
-                Message::Pong(payload) if payload.as_ref() == b"flush" => return said,
-                Message::Text(text) => said.push(serde_json::from_str(&text).unwrap()),
-                _ => {}
+        let answered = async {
+            loop {
+                match self.next().await {
+                    Message::Pong(payload) if payload.as_ref() == b"flush" => return,
+                    Message::Text(text) => said.push(serde_json::from_str(&text).unwrap()),
+                    _ => {}
+                }
             }
-        }
+        };
+        within("the answer to a ping", answered).await;
+        said
     }
 
     /// The next message.
     pub async fn receive(&mut self) -> Value {
-        loop {
-            match within("a message", self.0.next()).await.unwrap().unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(frame) => panic!("the server closed the socket: {frame:?}"),
-                _ => {}
+        let message = async {
+            loop {
+                match self.next().await {
+                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Close(frame) => panic!("the server closed the socket: {frame:?}"),
+                    _ => {}
+                }
             }
-        }
+        };
+        within("a message", message).await
     }
 
     /// The good-bye, whatever was said before it.
     pub async fn closed(&mut self) -> CloseFrame {
-        loop {
-            if let Message::Close(frame) = within("the good-bye", self.0.next()).await.unwrap().unwrap() {
-                return frame.unwrap();
+        let good_bye = async {
+            loop {
+                if let Message::Close(frame) = self.next().await {
+                    return frame.unwrap();
+                }
             }
-        }
+        };
+        within("the good-bye", good_bye).await
+    }
+
+    async fn next(&mut self) -> Message {
+        self.0.next().await.unwrap().unwrap()
     }
 }
 
