@@ -7,14 +7,14 @@ use tidegate_testkit::{Clock, FreshDatabase};
 pub struct Database {
     pub store: Store,
     pub clock: Clock,
-    pub fresh: FreshDatabase,
+    _fresh: FreshDatabase,
 }
 
 impl Database {
     async fn open(fresh: FreshDatabase) -> Self {
         let clock = Clock::new();
         let store = Store::open(options(&fresh.url, &clock)).await.unwrap();
-        Self { store, clock, fresh }
+        Self { store, clock, _fresh: fresh }
     }
 
     /// Runs one write that must succeed.
