@@ -34,7 +34,7 @@ def main() -> int:
     if not chosen:
         print("no case matches", file=sys.stderr)
         return 2
-    with _server(options) as url, httpx.Client(timeout=20.0) as client:
+    with _server(options) as url, httpx.Client(timeout=300.0) as client:
         return record(chosen, client, url, options) if options.command == "record" else replay(chosen, client, url, options)
 
 

@@ -16,7 +16,7 @@ def create_and_read(c):
     c.get(f"{PATH}/{made['id']}")
     c.get(f"{PATH}/{c.name('limit')}")
     c.post(f"{PATH}/", {"name": c.name("limit"), "limit": 3})
-    c.post(f"{PATH}/", {"name": c.name("full"), "limit": 10, "active": False, "active_slots": 4, "denied_slots": 2, "slot_decay_per_second": 0.5})
+    c.post(f"{PATH}/", {"name": c.name("full"), "limit": 10, "active": False, "active_slots": 4, "denied_slots": 2, "slot_decay_per_second": 0.0001})
     c.get(f"{PATH}/{c.name('full')}", show=["active", "active_slots", "slot_decay_per_second", "limit"])
     c.get(f"{PATH}/absent")
     c.get(f"{PATH}/{c.nil}")
@@ -33,7 +33,8 @@ def create_and_read(c):
 def update_and_delete(c):
     made = _limit(c)
     path = f"{PATH}/{made['id']}"
-    c.patch(path, {"limit": 5, "active_slots": 1, "slot_decay_per_second": 0.1})
+    # So slow that the slot is there to the end of the case.
+    c.patch(path, {"limit": 5, "active_slots": 1, "slot_decay_per_second": 0.0001})
     c.get(path)
     c.patch(f"{PATH}/{c.name('limit')}", {"active": False})
     c.get(path, show=["active", "limit"])

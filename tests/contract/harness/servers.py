@@ -1,6 +1,7 @@
 """Starts and stops the two servers on free loopback ports with folders of their own; knows nothing of cases."""
 
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -14,7 +15,7 @@ import urllib.request
 QUIET_SERVICES = (
     "SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "DB_VACUUM",
 )
-START_DEADLINE = 90.0
+START_DEADLINE = 300.0
 
 
 def free_port() -> int:
@@ -24,8 +25,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(command: list[str], environment: dict[str, str], port: int):
-    """Run a server until the block ends; yields its API address."""
+def running(command: list[str], environment: dict[str, str], address):
+    """Run a server until the block ends; yields its API address. `address(home)` is that, or nothing while it is unknown."""
     with tempfile.TemporaryDirectory(prefix="contract-") as home:
         log = pathlib.Path(home) / "server.log"
         filled = {key: value.replace("<home>", home) for key, value in environment.items()}
@@ -34,9 +35,7 @@ def running(command: list[str], environment: dict[str, str], port: int):
                 command, env={**os.environ, **filled}, stdout=sink, stderr=sink, start_new_session=True
             )
         try:
-            url = f"http://127.0.0.1:{port}/api"
-            _wait_until_healthy(url, process, log)
-            yield url
+            yield _wait_until_healthy(lambda: address(pathlib.Path(home), process.pid), process, log)
         finally:
             _stop(process)
 
@@ -52,29 +51,37 @@ def reference(prefect: str):
         "PREFECT_LOGGING_LEVEL": "ERROR",
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in QUIET_SERVICES},
     }
-    return running([prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, port)
+    return running([prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, lambda *_: f"http://127.0.0.1:{port}/api")
 
 
 def ours(binary: str):
-    """Our server, with the same loops off."""
-    port = free_port()
+    """Our server, with the same loops off. It chooses its port: one that we choose may be gone before it is taken."""
     environment = {
         "TIDEGATE_HOME": "<home>",
         "PREFECT_HOME": "<home>",
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in QUIET_SERVICES},
     }
-    return running([binary, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, port)
+    return running([binary, "server", "start", "--host", "127.0.0.1", "--port", "0"], environment, _written_address)
 
 
-def _wait_until_healthy(url: str, process: subprocess.Popen, log: pathlib.Path) -> None:
+def _written_address(home: pathlib.Path, pid: int) -> str | None:
+    """The address in the file that our server writes when it listens."""
+    try:
+        written = json.loads((home / "server.json").read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return written["api_url"] if written["pid"] == pid else None
+
+
+def _wait_until_healthy(address, process: subprocess.Popen, log: pathlib.Path) -> str:
     end = time.monotonic() + START_DEADLINE
     while time.monotonic() < end:
         if process.poll() is not None:
             break
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+        if url := address():
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
                 if answer.status == 200:
-                    return
+                    return url
         # Not a fixed wait: the next look at the port, bounded by the deadline.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.05)

@@ -3,14 +3,17 @@
 import datetime
 import hashlib
 import json
+import time
 
 import httpx
 
-from harness.normalise import NIL, Normaliser
+from harness.normalise import NIL, Normaliser, utc_now
 
 SHOWN_HEADERS = ("allow", "location", "retry-after", "content-disposition")
 JSON = "application/json"
 UNSET = object()
+# Of a wait for what the server does later; a case that waits in vain shows the answer that it has.
+DEADLINE = 120.0
 
 
 class Absent(dict):
@@ -92,7 +95,7 @@ class Session:
 
     def now(self, **delta) -> str:
         """A time relative to now, as clients send it."""
-        moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(**delta)
+        moment = utc_now() + datetime.timedelta(**delta)
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def get(self, path, **options):
@@ -120,7 +123,6 @@ class Session:
         """
         content, sent_headers = self._encode(body, raw, headers)
         response = self._request(method, path, content, sent_headers)
-        now = datetime.datetime.now(datetime.UTC)
         parsed = _parse(response)
         self.normaliser.note_names(parsed)
         if quiet and response.status_code >= 400 and self.strict:
@@ -128,18 +130,19 @@ class Session:
         if not quiet:
             if brief:
                 parsed, show = _brief(response.status_code, parsed), "status"
-            self.steps.append(self._record(method, path, response, parsed, now, show, own, sort_by))
+            self.steps.append(self._record(method, path, response, parsed, show, own, sort_by))
         return Answer(response.status_code, parsed, response)
 
-    def until(self, wanted, method, path, body=UNSET, deadline=15.0):
+    def until(self, wanted, method, path, body=UNSET):
         """Repeat an unrecorded request until `wanted(answer)` holds, for writes that the server does later."""
-        end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=deadline)
+        end = time.monotonic() + DEADLINE
         content, headers = self._encode(body, None, None)
         while True:
             response = self._request(method, path, content, headers)
             answer = Answer(response.status_code, _parse(response), response)
-            if wanted(answer) or datetime.datetime.now(datetime.UTC) > end:
+            if wanted(answer) or time.monotonic() > end:
                 return answer
+            time.sleep(0.02)
 
     def _encode(self, body, raw, headers):
         sent = {"accept": "*/*", "user-agent": "contract-suite", **(headers or {})}
@@ -155,12 +158,15 @@ class Session:
 
     def _request(self, method, path, content, headers):
         url = self.base_url + path
+        asked = utc_now()
+        self.normaliser.note_times(path, asked)
         response = self._once(method, url, content, headers)
         for _ in range(3):
             # A busy SQLite makes the reference answer 503 now and then; a 503 that stays is its answer.
             if response.status_code != 503:
                 break
             response = self._once(method, url, content, headers)
+        self.normaliser.note_times(response.text, asked)
         return response
 
     def _once(self, method, url, content, headers):
@@ -170,7 +176,7 @@ class Session:
             # The reference closes the connection after a 500; the next request needs a new one.
             return self.client.request(method, url, content=content, headers={**headers, "connection": "close"})
 
-    def _record(self, method, path, response, parsed, now, show, own, sort_by):
+    def _record(self, method, path, response, parsed, show, own, sort_by):
         seen = parsed
         if isinstance(seen, list) and own:
             seen = [row for row in seen if self.token in json.dumps(row)]
@@ -180,7 +186,7 @@ class Session:
             # Through JSON, so that what a case shows looks as it will when read back.
             seen = json.loads(json.dumps(_shown(seen, show)))
         step = {
-            "request": f"{method} {self.normaliser.text(path, now)}",
+            "request": f"{method} {self.normaliser.text(path)}",
             "status": response.status_code,
         }
         headers = {key: response.headers[key] for key in SHOWN_HEADERS if key in response.headers}
@@ -190,9 +196,9 @@ class Session:
         if kind != JSON and response.content:
             headers["content-type"] = kind
         if headers:
-            step["headers"] = self.normaliser.value(headers, now)
+            step["headers"] = self.normaliser.value(headers)
         if response.content and not (show == "status" and response.status_code < 400):
-            step["body"] = self.normaliser.value(seen, now)
+            step["body"] = self.normaliser.value(seen)
         return step
 
 
