@@ -1,10 +1,10 @@
 """Servers of our own to hurt: each test starts the binary, kills it, and looks at what is left. No SDK is involved."""
 
 import itertools
+import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -25,13 +25,21 @@ def binary() -> str:
     pytest.fail("no tidegate binary: build one or set TIDEGATE_BIN")
 
 
-def wait_until(condition, seconds=20.0, what="the condition"):
+# Ends a test that will never come true; no test that passes is near it, on however loaded a machine.
+DEADLINE = 120.0
+
+
+def wait_until(condition, seconds=DEADLINE, what="the condition"):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if value := condition():
             return value
         time.sleep(0.02)
     pytest.fail(f"{what} did not come true within {seconds} s")
+
+
+# A lease that no test outlives, however slow the machine.
+LONG = 3600.0
 
 
 class Server:
@@ -42,10 +50,8 @@ class Server:
         self.process = None
 
     def start(self, wait=True):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        command = [binary(), "server", "start", "--host", "127.0.0.1", "--port", str(self.port)]
+        # Port 0: the server takes a free one and writes which, so that nobody can take it in between.
+        command = [binary(), "server", "start", "--host", "127.0.0.1", "--port", "0"]
         if self.database_url:
             command += ["--database-url", self.database_url]
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "TIDEGATE_"))}
@@ -53,15 +59,27 @@ class Server:
         self.process = subprocess.Popen(
             command, env={**clean, "TIDEGATE_HOME": str(self.home), **self.settings}, stdout=self.log, stderr=self.log
         )
-        self.url = f"http://127.0.0.1:{self.port}/api"
-        self.client = httpx.Client(base_url=self.url, timeout=30)
         if wait:
+            self.url = wait_until(self.address, what="the server's address")
+            self.client = httpx.Client(base_url=self.url, timeout=DEADLINE)
             wait_until(self.is_up, what="the server's start")
         return self
 
-    def is_up(self):
+    def address(self):
+        """What this process wrote when it listened; nothing before that."""
+        self.require_running()
+        try:
+            written = json.loads((self.home / "server.json").read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+        return written["api_url"] if written["pid"] == self.process.pid else None
+
+    def require_running(self):
         if self.process.poll() is not None:
             pytest.fail(f"the server ended: {(self.home / 'server.log').read_text()[-2000:]}")
+
+    def is_up(self):
+        self.require_running()
         try:
             return self.client.get("/health").status_code == 200
         except httpx.TransportError:
@@ -69,7 +87,7 @@ class Server:
 
     def kill(self, how=signal.SIGKILL):
         self.process.send_signal(how)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=DEADLINE)
 
     def post(self, path, body=None, status=(200, 201), **kwargs):
         answer = self.client.post(path, json=body if body is not None else {}, **kwargs)
@@ -94,9 +112,13 @@ class Server:
     def run(self, run):
         return self.get(f"/flow_runs/{run['id']}")
 
-    def claim(self, pool, worker="worker", limit=1, wait=0, lease=None):
+    def claim(self, pool, worker="worker", limit=1, wait=0, lease=LONG):
         body = {"worker_name": worker, "limit": limit, "wait_seconds": wait, "lease_seconds": lease}
         return self.post(f"/work_pools/{pool['name']}/claim", body)["runs"]
+
+    def renew(self, pool, *claimed, worker="worker", lease=LONG):
+        runs = [{"flow_run_id": one["flow_run"]["id"], "token": one["owner"]["token"]} for one in claimed]
+        return self.post(f"/work_pools/{pool['name']}/leases/renew", {"worker_name": worker, "lease_seconds": lease, "runs": runs})
 
     def set_state(self, run, kind, headers=None, **state):
         return self.post(f"/flow_runs/{run['id']}/set_state", {"state": {"type": kind, **state}}, headers=headers)

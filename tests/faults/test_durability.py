@@ -5,11 +5,12 @@ import threading
 import uuid
 
 import httpx
+from conftest import DEADLINE, Server, wait_until
 
 
-def _load(server, flow, seconds_of_writes, acknowledged, stop):
+def _load(server, flow, acknowledged, stop):
     """Creates runs and moves them on, noting only what the server has answered."""
-    with httpx.Client(base_url=server.url, timeout=10) as client:
+    with httpx.Client(base_url=server.url, timeout=DEADLINE) as client:
         while not stop.is_set():
             try:
                 made = client.post("/flow_runs/", json={"flow_id": flow["id"], "name": uuid.uuid4().hex})
@@ -34,18 +35,16 @@ def test_an_acknowledged_write_survives_kill_9(make_server):
     server = make_server().start()
     flow = server.flow()
     acknowledged, stop = {}, threading.Event()
-    loaders = [threading.Thread(target=_load, args=(server, flow, 3, acknowledged, stop)) for _ in range(8)]
+    loaders = [threading.Thread(target=_load, args=(server, flow, acknowledged, stop)) for _ in range(8)]
     for loader in loaders:
         loader.start()
-    enough = threading.Event()
-    for _ in range(1500):
-        if len(acknowledged) > 600 or enough.wait(0.02):
-            break
-    server.kill(signal.SIGKILL)
-    stop.set()
-    for loader in loaders:
-        loader.join()
-    assert len(acknowledged) > 100, "the load did not get going"
+    try:
+        wait_until(lambda: len(acknowledged) > 600, what="600 acknowledged writes")
+    finally:
+        server.kill(signal.SIGKILL)
+        stop.set()
+        for loader in loaders:
+            loader.join()
 
     server.start()
     order = ["PENDING", "RUNNING"]
@@ -75,12 +74,10 @@ def test_every_state_has_its_event_after_kill_9(make_server):
 
 
 def test_a_second_server_on_one_sqlite_file_is_refused(tmp_path):
-    from conftest import Server
-
     first = Server(tmp_path).start()
     second = Server(tmp_path).start(wait=False)
     try:
-        assert second.process.wait(timeout=20) != 0
+        assert second.process.wait(timeout=DEADLINE) != 0
         assert "in use by another Tidegate server" in (tmp_path / "server.log").read_text()
         assert first.is_up()
     finally:

@@ -1,10 +1,22 @@
 """Nothing is stuck and nothing runs twice: owners that go silent, claims in a race, attempts that were given up."""
 
 import concurrent.futures
+import datetime
 
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 
+# The shortest lease that the server grants. A test shortens a lease only when all is set up: it ends soon after.
 SHORT = 1.0
+# How long after its lease a silent owner's run may stay.
+FOUND_WITHIN = 5.0
+
+
+def _now():
+    return datetime.datetime.now(datetime.timezone.utc).timestamp()
+
+
+def _seconds(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 def _limited_run(server):
@@ -21,11 +33,16 @@ def _limited_run(server):
 def test_a_silent_owner_of_a_running_run_is_found_and_its_slot_is_free(make_server):
     server = make_server().start()
     pool, deployment, run = _limited_run(server)
-    [claimed] = server.claim(pool, lease=SHORT)
+    [claimed] = server.claim(pool)
     assert claimed["flow_run"]["id"] == run["id"] and claimed["flow_run"]["state_name"] == "Submitting"
     server.set_state(run, "RUNNING")
     assert server.get(f"/deployments/{deployment['id']}")["global_concurrency_limit"]["active_slots"] == 1
-    seen = wait_until(lambda: (r := server.run(run))["state_type"] == "CRASHED" and r, SHORT + 5, "the crash")
+    before = _now()
+    assert server.renew(pool, claimed, lease=SHORT)["renewed"] == [run["id"]]
+    after = _now()
+    seen = wait_until(lambda: (r := server.run(run))["state_type"] == "CRASHED" and r, what="the crash")
+    # By the time that the server wrote: when we came to look says nothing of it.
+    assert before + SHORT <= _seconds(seen["state"]["timestamp"]) <= after + SHORT + FOUND_WITHIN
     assert "no sign of life" in seen["state"]["message"]
     infrastructure = server.get(f"/flow_runs/{run['id']}/infrastructure")
     assert infrastructure["failure"]["class"] == "lease_lost" and infrastructure["owner"] is None
@@ -40,8 +57,8 @@ def test_a_claim_that_never_started_is_due_again(make_server):
     server = make_server().start()
     pool, deployment, run = _limited_run(server)
     [first] = server.claim(pool, lease=SHORT)
-    wait_until(lambda: server.run(run)["state_type"] == "SCHEDULED", SHORT + 5, "the run's return")
-    [second] = server.claim(pool, worker="other", lease=30)
+    wait_until(lambda: server.run(run)["state_type"] == "SCHEDULED", what="the run's return")
+    [second] = server.claim(pool, worker="other")
     assert second["owner"]["token"] > first["owner"]["token"] and second["owner"]["attempt"] == 2
     old = {"X-Tidegate-Fence": f"{run['id']}:{first['owner']['token']}"}
     refused = server.set_state(run, "RUNNING", headers=old)
@@ -54,15 +71,13 @@ def test_a_renewed_lease_lives_and_a_lost_one_is_told(make_server):
     server = make_server().start()
     flow, pool = server.flow(), server.pool()
     run = server.scheduled_run(flow, pool)
-    [claimed] = server.claim(pool, lease=2)
+    [claimed] = server.claim(pool)
     server.set_state(run, "RUNNING")
-    renew = {"worker_name": "worker", "lease_seconds": 30, "runs": [{"flow_run_id": run["id"], "token": claimed["owner"]["token"]}]}
-    path = f"/work_pools/{pool['name']}/leases/renew"
-    assert server.post(path, renew)["renewed"] == [run["id"]]
-    stale = {**renew, "runs": [{"flow_run_id": run["id"], "token": claimed["owner"]["token"] - 1}]}
-    assert server.post(path, stale)["lost"] == [run["id"]]
+    assert server.renew(pool, claimed)["renewed"] == [run["id"]]
+    stale = {**claimed, "owner": {"token": claimed["owner"]["token"] - 1}}
+    assert server.renew(pool, stale)["lost"] == [run["id"]]
     server.set_state(run, "CANCELLING")
-    assert server.post(path, renew)["cancelling"] == [run["id"]]
+    assert server.renew(pool, claimed)["cancelling"] == [run["id"]]
 
 
 def test_a_run_without_an_owner_is_never_ended_by_a_timer(make_server):
@@ -71,9 +86,10 @@ def test_a_run_without_an_owner_is_never_ended_by_a_timer(make_server):
     plain = server.post("/flow_runs/", {"flow_id": flow["id"]})
     server.set_state(plain, "RUNNING")
     owned = server.scheduled_run(flow, pool)
-    server.claim(pool, lease=SHORT)
+    claimed = server.claim(pool)
     server.set_state(owned, "RUNNING")
-    wait_until(lambda: server.run(owned)["state_type"] == "CRASHED", SHORT + 5, "the owned run's crash")
+    server.renew(pool, *claimed, lease=SHORT)
+    wait_until(lambda: server.run(owned)["state_type"] == "CRASHED", what="the owned run's crash")
     assert server.run(plain)["state_type"] == "RUNNING"
 
 
@@ -93,7 +109,7 @@ def test_a_waiting_worker_gets_a_run_as_soon_as_it_is_made(make_server):
     with concurrent.futures.ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(server.claim, pool, wait=20)
         run = server.scheduled_run(flow, pool)
-        [claimed] = waiting.result(timeout=10)
+        [claimed] = waiting.result(timeout=DEADLINE)
     assert claimed["flow_run"]["id"] == run["id"]
 
 
@@ -101,7 +117,7 @@ def test_a_verdict_of_an_old_attempt_changes_nothing(make_server):
     server = make_server().start()
     flow, pool = server.flow(), server.pool()
     run = server.scheduled_run(flow, pool)
-    [claimed] = server.claim(pool, lease=30)
+    [claimed] = server.claim(pool)
     server.set_state(run, "RUNNING")
     verdict = {"token": claimed["owner"]["token"] - 1, "state": {"type": "CRASHED", "message": "gone"}}
     assert server.post(f"/flow_runs/{run['id']}/verdict", verdict)["status"] == "ABORT"
