@@ -174,7 +174,7 @@ mod tests {
             engine
         };
         let (_engine, ()) = tokio::join!(engine, control.announce_cancel());
-        assert!(control.progress.borrow().is_acknowledged);
+        control.progress.clone().wait_for(|now| now.is_acknowledged).await.unwrap();
     }
 
     #[tokio::test]

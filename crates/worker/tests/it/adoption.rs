@@ -23,8 +23,8 @@ async fn a_run_outlives_its_worker_and_its_end_is_known() {
         let pid = api.run(id).infrastructure_pid.unwrap();
         assert!(is_alive(&pid));
 
-        let worker = start(&api, options(home.path()));
         let beats = api.world().heartbeats;
+        let worker = start(&api, options(home.path()));
         api.until("the new worker is at work", |world| world.heartbeats > beats).await;
         assert!(is_alive(&pid));
         fs::write(go, "").unwrap();

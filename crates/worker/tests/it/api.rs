@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
 use uuid::Uuid;
 
+use crate::support::DEADLINE;
+
 /// Which protocol the server offers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -157,7 +159,7 @@ impl Api {
                 changed.await;
             }
         };
-        let ended = timeout(Duration::from_mins(1), waiting).await;
+        let ended = timeout(DEADLINE, waiting).await;
         assert!(ended.is_ok(), "it never came to this: {what}; runs: {:#?}", self.world().runs);
     }
 

@@ -139,7 +139,8 @@ async fn a_cancelled_run_is_ended_with_everything_it_started() {
     assert!(is_alive(&inner));
     api.set_state(id, "CANCELLING");
     api.until_state(id, "CANCELLED").await;
-    assert!(!is_alive(&inner));
+    // Killed before the report; how soon the kernel has cleared it away is its own business.
+    until("the inner process is gone", || !is_alive(&inner)).await;
     assert!(!is_alive(&api.run(id).infrastructure_pid.unwrap()));
     worker.stop().await;
 }

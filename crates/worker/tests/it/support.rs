@@ -13,6 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 
+/// Of waits, for tests that fail: none that passes comes near it, on however loaded a machine.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(5);
+
 /// A worker in this process, on threads of its own.
 pub(crate) struct Running {
     runtime: Option<Runtime>,
@@ -53,7 +56,7 @@ impl Running {
     /// What the worker comes to by itself.
     pub(crate) async fn end(mut self) -> anyhow::Result<Outcome> {
         let task = self.task.take().unwrap();
-        timeout(Duration::from_mins(1), task).await.expect("the worker ends").unwrap()
+        timeout(DEADLINE, task).await.expect("the worker ends").unwrap()
     }
 
     /// As `kill -9` would: nothing in the worker gets to say goodbye.
@@ -86,7 +89,7 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_mins(1), waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
+    timeout(DEADLINE, waiting).await.unwrap_or_else(|_| panic!("it never came to this: {what}"));
 }
 
 pub(crate) fn is_alive(pid: &str) -> bool {
