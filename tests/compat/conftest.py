@@ -21,9 +21,10 @@ from support.processes import Processes
 # Set by the process that started the server, read by its pytest-xdist children.
 URL, HOME = "TIDEGATE_COMPAT_URL", "TIDEGATE_COMPAT_HOME"
 
-# The SDK's settings: everything in a folder of its own, nothing sent home, short intervals.
+# The SDK's settings: everything in a folder of its own, nothing sent home, short intervals, patience with a loaded machine.
 SDK_SETTINGS = {
     "DO_NOT_TRACK": "1",
+    "PREFECT_API_REQUEST_TIMEOUT": "300",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
     "PREFECT_LOGGING_COLORS": "false",
@@ -63,16 +64,25 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     server, home = session.config.stash.get(SERVER, (None, None))
     if server is None:
         return
     drain_the_sdk()
     server.stop()
+    if exitstatus:
+        session.config.stash[LAST_WORDS] = server.log.read_text(errors="replace")[-4000:]
     if os.environ.get("TIDEGATE_COMPAT_KEEP"):
         print(f"\nkept: {home}")
     else:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Of a session with failures: what the server said last."""
+    if words := config.stash.get(LAST_WORDS, ""):
+        terminalreporter.section("the end of the server's log")
+        terminalreporter.write_line(words)
 
 
 def drain_the_sdk() -> None:
@@ -95,6 +105,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 SERVER: pytest.StashKey[tuple[targets.Server, Path]] = pytest.StashKey()
+LAST_WORDS: pytest.StashKey[str] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLi
 from prefect.concurrency._asyncio import AcquireConcurrencySlotTimeoutError, ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency, rate_limit
 from prefect.states import Completed, Pending, Running
+from support.api import instant
 from support.waiting import wait_until
 
 
@@ -164,9 +165,9 @@ def test_tag_limit_keeps_tasks_apart(api, unique):
 
     state = together(return_state=True)
 
-    runs = sorted(api.task_runs(run_id(state), count=3), key=lambda run: run["start_time"])
+    runs = sorted(api.task_runs(run_id(state), count=3), key=lambda run: instant(run["start_time"]))
     for earlier, later in pairwise(runs):
-        assert earlier["end_time"] <= later["start_time"]
+        assert instant(earlier["end_time"]) <= instant(later["start_time"])
     assert all_free(api, f"tag:{tag}")
 
 

@@ -14,7 +14,7 @@ from prefect.events.clients import get_events_client, get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.events.schemas.events import Event, Resource
 from support.running import in_background
-from support.waiting import wait_until
+from support.waiting import DEADLINE, wait_until
 
 
 def run_id(state):
@@ -108,11 +108,11 @@ def test_subscriber_hears_events_as_they_happen(api, unique):
                     return heard
 
     listening = in_background(asyncio.run, first_two())
-    assert subscribed.wait(10)
+    assert subscribed.wait(DEADLINE)
     for number, name in enumerate(["compat.tick", "compat.other", "compat.tick"]):
         emit_event(event=name, resource={"prefect.resource.id": resource}, payload={"number": number})
 
-    assert listening.result(20) == [0, 2]
+    assert listening.result(DEADLINE) == [0, 2]
 
 
 def test_new_subscriber_is_told_what_it_missed(api, unique):
@@ -126,7 +126,7 @@ def test_new_subscriber_is_told_what_it_missed(api, unique):
             async for event in events:
                 return event.id
 
-    assert in_background(asyncio.run, first()).result(20) == sent.id
+    assert in_background(asyncio.run, first()).result(DEADLINE) == sent.id
 
 
 def test_event_sent_twice_is_kept_once(api, unique):
@@ -158,7 +158,7 @@ def test_events_are_read_page_by_page(api, unique):
     while page:
         numbers += [one["payload"]["number"] for one in page["events"]]
         following = page["next_page"]
-        page = api.http.get(following).json() if following else None
+        page = api.get(following) if following else None
     assert numbers == list(range(7))
 
 

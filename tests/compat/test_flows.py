@@ -8,6 +8,7 @@ import pytest
 from prefect import flow, get_run_logger, tags, task
 from prefect.exceptions import ParameterTypeError
 from prefect.states import Cancelled, Completed, Failed
+from support.api import instant
 
 
 def run_id(state):
@@ -26,7 +27,7 @@ def test_completed_flow_is_recorded_with_parameters_and_history(api):
     assert run["state_type"] == "COMPLETED"
     assert run["parameters"] == {"first": 1, "second": 2}
     assert run["run_count"] == 1
-    assert run["start_time"] <= run["end_time"]
+    assert instant(run["start_time"]) <= instant(run["end_time"])
     assert run["total_run_time"] > 0
     assert api.flow_run_history(run["id"]) == ["Pending", "Running", "Completed"]
     assert api.get(f"/flows/{run['flow_id']}")["name"] == "add"

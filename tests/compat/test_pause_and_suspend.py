@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from prefect import flow, get_client, pause_flow_run, resume_flow_run, suspend_flow_run
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput, receive_input, send_input
 from support.running import execute, in_background
-from support.waiting import wait_until
+from support.waiting import DEADLINE, wait_until
 
 
 class Approval(RunInput):
@@ -17,19 +15,16 @@ class Approval(RunInput):
     comment: str = "none"
 
 
-def named_run(api, name, state):
-    """The run called `name`, once it is in `state`."""
+def named_run(api, name, state, *, after=None):
+    """The run called `name`, once it is in `state`; with `after`, in another such state than that one."""
 
     def found():
         runs = api.flow_runs(flow_runs={"name": {"any_": [name]}})
         assert runs and runs[0]["state_name"] == state, [run["state_name"] for run in runs]
+        assert runs[0]["state_id"] != after
         return runs[0]
 
     return wait_until(found, what=f"run {name} in {state}")
-
-
-def was_resumed(api, id):
-    return api.flow_run(id)["state_type"] != "PAUSED"
 
 
 def deployed_run(flow, name):
@@ -44,7 +39,7 @@ def test_paused_flow_waits_in_its_process_until_resumed(api, unique):
 
     @flow(flow_run_name=name)
     def pauses():
-        pause_flow_run(timeout=60, poll_interval=0.1)
+        pause_flow_run(timeout=600, poll_interval=0.1)
         return "went on"
 
     running = in_background(pauses)
@@ -53,7 +48,7 @@ def test_paused_flow_waits_in_its_process_until_resumed(api, unique):
     assert run["state"]["state_details"]["pause_reschedule"] is False
     resume_flow_run(run["id"])
 
-    assert running.result(20) == "went on"
+    assert running.result(DEADLINE) == "went on"
     assert api.flow_run_history(run["id"]) == ["Pending", "Running", "Paused", "Running", "Completed"]
 
 
@@ -64,11 +59,11 @@ def test_pause_that_nobody_ends_fails_the_run(api, unique):
     def forgotten():
         pause_flow_run(timeout=1, poll_interval=0.1)
 
-    running = in_background(forgotten)
-    run = named_run(api, name, "Paused")
     with pytest.raises(FlowPauseTimeout):
-        running.result(30)
+        forgotten()
 
+    (run,) = api.flow_runs(flow_runs={"name": {"any_": [name]}})
+    assert api.flow_run_history(run["id"])[:3] == ["Pending", "Running", "Paused"]
     # Either the server's clock or the flow's own next proposal found out first.
     failures = [one for one in api.flow_run_states(run["id"]) if one["type"] == "FAILED"]
     assert any(one["message"].endswith("and never resumed.") for one in failures)
@@ -81,15 +76,15 @@ def test_two_pauses_of_one_run_have_keys_of_their_own(api, unique):
     @flow(flow_run_name=name)
     def twice():
         for _ in range(2):
-            pause_flow_run(timeout=60, poll_interval=0.1)
+            pause_flow_run(timeout=600, poll_interval=0.1)
         return "done"
 
     running = in_background(twice)
-    for _ in range(2):
-        run = named_run(api, name, "Paused")
-        resume_flow_run(run["id"])
-        wait_until(partial(was_resumed, api, run["id"]))
-    assert running.result(20) == "done"
+    first = named_run(api, name, "Paused")
+    resume_flow_run(first["id"])
+    run = named_run(api, name, "Paused", after=first["state_id"])
+    resume_flow_run(run["id"])
+    assert running.result(DEADLINE) == "done"
 
     keys = [one["state_details"]["pause_key"] for one in api.flow_run_states(run["id"]) if one["type"] == "PAUSED"]
     assert len(set(keys)) == 2
@@ -101,7 +96,7 @@ def test_pause_for_input_hands_over_what_was_given(api, unique):
 
     @flow(flow_run_name=name)
     def asks():
-        answer = pause_flow_run(wait_for_input=Approval, timeout=60, poll_interval=0.1)
+        answer = pause_flow_run(wait_for_input=Approval, timeout=600, poll_interval=0.1)
         return answer.approved, answer.comment
 
     running = in_background(asks)
@@ -116,7 +111,7 @@ def test_pause_for_input_hands_over_what_was_given(api, unique):
     assert api.flow_run(run["id"])["state_type"] == "PAUSED"
 
     resume_flow_run(run["id"], run_input={"approved": True, "comment": "go"})
-    assert running.result(20) == (True, "go")
+    assert running.result(DEADLINE) == (True, "go")
     response = api.get(f"/flow_runs/{run['id']}/input/{keys['response']}")
     assert response == {"approved": True, "comment": "go"}
 
@@ -127,7 +122,7 @@ def test_suspended_run_leaves_its_process_and_starts_over_when_resumed(api, uniq
     @flow
     def suspends():
         calls.append("started")
-        suspend_flow_run(timeout=60)
+        suspend_flow_run(timeout=600)
         calls.append("went on")
         return "done"
 
@@ -152,7 +147,7 @@ def test_suspended_run_leaves_its_process_and_starts_over_when_resumed(api, uniq
 def test_suspend_for_input_gives_the_answer_to_the_next_process(api, unique):
     @flow
     def suspends():
-        answer = suspend_flow_run(wait_for_input=Approval.with_initial_data(comment="please"), timeout=60)
+        answer = suspend_flow_run(wait_for_input=Approval.with_initial_data(comment="please"), timeout=600)
         return answer.comment
 
     id = deployed_run(suspends, unique("suspends"))
@@ -169,7 +164,7 @@ def test_suspending_a_run_without_a_deployment_is_refused(api, unique):
 
     @flow(flow_run_name=name)
     def lonely():
-        suspend_flow_run(timeout=60)
+        suspend_flow_run(timeout=600)
 
     state = lonely(return_state=True)
 
@@ -196,7 +191,7 @@ def test_running_flow_receives_input_that_others_send(api, unique):
     @flow(flow_run_name=name)
     def listens():
         heard = []
-        for message in receive_input(str, timeout=20, poll_interval=0.1, with_metadata=True):
+        for message in receive_input(str, timeout=DEADLINE, poll_interval=0.1, with_metadata=True):
             heard.append(message.value)
             if len(heard) == 2:
                 return heard, message.metadata.sender
@@ -210,7 +205,7 @@ def test_running_flow_receives_input_that_others_send(api, unique):
     run = named_run(api, name, "Running")
     spoke = speaks(run["id"], return_state=True)
 
-    heard, sender = listening.result(30)
+    heard, sender = listening.result(DEADLINE)
     assert sorted(heard) == ["tick", "tock"]
     assert sender == f"prefect.flow-run.{spoke.state_details.flow_run_id}"
     stored = api.post(f"/flow_runs/{run['id']}/input/filter", {"prefix": "str-auto", "limit": 10, "exclude_keys": []})

@@ -10,7 +10,7 @@ from prefect import get_client
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 from support.processes import PROJECTS
-from support.waiting import wait_until
+from support.waiting import DEADLINE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def runner(api, processes, suffix):
         assert child.process.poll() is None, child.output
         return api.http.get(f"/deployments/name/tells/served-{suffix}").is_success
 
-    wait_until(ready, 60)
+    wait_until(ready, what="the deployments of the runner")
     return child
 
 
@@ -36,13 +36,13 @@ def started(flow, suffix, **options):
 
 
 def test_served_run_is_done_and_recorded(api, runner, suffix):
-    run = run_deployment(f"works/served-{suffix}", parameters={"number": 4}, poll_interval=0.2, timeout=60)
+    run = run_deployment(f"works/served-{suffix}", parameters={"number": 4}, poll_interval=0.2, timeout=DEADLINE)
 
     assert run.state.is_completed()
     history = api.flow_run_history(run.id)
     assert (history[:2], history[-2:]) == (["Scheduled", "Pending"], ["Running", "Completed"])
     assert api.task_run(run.id)["state_type"] == "COMPLETED"
-    messages = [line["message"] for line in api.logs(run.id, "doubling 4")]
+    messages = [line["message"] for line in api.logs(run.id, "doubling 4", "working in process")]
     assert any(message.startswith("working in process ") for message in messages)
     assert "served" in api.flow_run(run.id)["tags"]
 
@@ -84,7 +84,10 @@ def test_schedule_of_a_served_flow_starts_runs(api, runner, suffix):
             flow_runs={"deployment_id": {"any_": [deployment["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
         )
 
-    runs = wait_until(done, 60)
+    with get_client(sync_client=True) as client:
+        client.resume_deployment(deployment["id"])
+        runs = wait_until(done, what="a run that the schedule started")
+        client.pause_deployment(deployment["id"])
     assert runs[0]["parameters"] == {"number": 21}
     assert runs[0]["auto_scheduled"] is True
 
@@ -92,12 +95,11 @@ def test_schedule_of_a_served_flow_starts_runs(api, runner, suffix):
 def test_flow_serve_deploys_and_pauses_when_it_is_stopped(api, processes, unique):
     name = unique("alone")
     child = processes.python(str(PROJECTS / "serves_one.py"), name)
-    id = wait_until(lambda: api.http.get(f"/deployments/name/works/{name}").json().get("id"), 60)
-    run = run_deployment(f"works/{name}", poll_interval=0.2, timeout=60)
+    id = wait_until(lambda: api.http.get(f"/deployments/name/works/{name}").json().get("id"))
+    run = run_deployment(f"works/{name}", poll_interval=0.2, timeout=DEADLINE)
     assert run.state.is_completed()
-    assert api.get(f"/deployments/{id}")["status"] == "READY"
+    wait_until(lambda: api.get(f"/deployments/{id}")["status"] == "READY")
 
     # As with Ctrl-C at a terminal: after SIGTERM the upstream runner ends before it has paused anything.
-    child.stop(signal.SIGINT)
-
+    assert child.end(signal.SIGINT) == 0, child.output
     assert api.get(f"/deployments/{id}")["paused"] is True

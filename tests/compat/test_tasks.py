@@ -7,6 +7,8 @@ import asyncio
 import pytest
 from prefect import allow_failure, flow, tags, task, unmapped
 from prefect.futures import wait
+from support.api import instant
+from support.waiting import wait_until
 
 
 def run_id(state):
@@ -31,7 +33,7 @@ def test_called_task_is_recorded_with_states_and_times(api):
     assert run["name"].startswith("double-")
     assert run["run_count"] == 1
     assert run["flow_run_run_count"] == 1
-    assert run["start_time"] <= run["end_time"]
+    assert instant(run["start_time"]) <= instant(run["end_time"])
     assert api.task_run_history(run["id"], ends="Completed") == ["Pending", "Running", "Completed"]
 
 
@@ -113,7 +115,7 @@ def test_wait_for_is_recorded_and_keeps_the_order(api):
     first, second = api.task_runs(run_id(state), count=2)
     assert state.result() == ["first", "second"]
     assert second["task_inputs"]["wait_for"] == [{"input_type": "task_run", "id": first["id"]}]
-    assert first["end_time"] <= second["start_time"]
+    assert instant(first["end_time"]) <= instant(second["start_time"])
 
 
 def test_failed_upstream_leaves_the_downstream_not_ready(api):
@@ -138,9 +140,15 @@ def test_failed_upstream_leaves_the_downstream_not_ready(api):
 
     state = chain(return_state=True)
 
-    # A run that never starts keeps its first name: it sorts last, after the two that were renamed at their start.
-    broken, tolerated, needed = api.task_runs(run_id(state), count=3, settled=False)
     assert state.result() == "got RuntimeError"
+
+    def told():
+        runs = api.task_runs(run_id(state), count=3, settled=False)
+        assert {run["state_name"] for run in runs} == {"Failed", "Completed", "NotReady"}, runs
+        return runs
+
+    # A run that never starts keeps its first name: it sorts last, after the two that were renamed at their start.
+    broken, tolerated, needed = wait_until(told, what="the last state of every task run")
     assert broken["state_name"] == "Failed"
     assert api.task_run_history(needed["id"], ends="NotReady") == ["Pending", "NotReady"]
     assert api.task_run_history(tolerated["id"], ends="Completed")[-1] == "Completed"
@@ -180,7 +188,8 @@ def test_task_in_task_is_recorded_with_its_parent(api):
 
     parent, child = api.task_runs(run_id(state), count=2)
     assert child["task_inputs"]["__parents__"] == [{"input_type": "task_run", "id": parent["id"]}]
-    assert parent["start_time"] <= child["start_time"] <= child["end_time"] <= parent["end_time"]
+    times = [parent["start_time"], child["start_time"], child["end_time"], parent["end_time"]]
+    assert [instant(one) for one in times] == sorted(instant(one) for one in times)
 
 
 def test_task_without_a_flow_has_a_run_of_its_own(api, unique):

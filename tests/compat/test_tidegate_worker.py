@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 import uuid
 
 import pytest
 from prefect import get_client, resume_flow_run
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
-from support.api import instant
 from support.pools import deploy, wait_for_worker
 from support.processes import PROJECTS, SDK_BIN, tidegate
-from support.waiting import wait_until
+from support.running import in_background
+from support.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.own_worker
+
+
+# A worker that is told what is due has no use for this setting; one that asks would start nothing while a scenario waits.
+NO_POLLS = {"PREFECT_WORKER_QUERY_SECONDS": "86400"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +28,7 @@ def worker(processes):
     """The pool's only worker: a pool made by our command line, a worker started by it."""
     pool = f"own-{uuid.uuid4().hex[:8]}"
     tidegate("work-pool", "create", pool, "--type", "process")
-    child = processes.tidegate("worker", "start", "--pool", pool, "--type", "process", "--name", "own")
+    child = processes.tidegate("worker", "start", "--pool", pool, "--type", "process", "--name", "own", **NO_POLLS)
     child.pool = pool
     return child
 
@@ -44,7 +47,7 @@ def start(deployment, **options):
 def test_run_is_done_by_the_worker_and_recorded(api, pool, unique):
     deploy(pool, name := unique("works"), tags=["own"])
 
-    run = run_deployment(f"works/{name}", parameters={"number": 5}, poll_interval=0.2, timeout=60)
+    run = run_deployment(f"works/{name}", parameters={"number": 5}, poll_interval=0.2, timeout=DEADLINE)
 
     stored = api.flow_run(run.id)
     history = api.flow_run_history(run.id)
@@ -59,12 +62,9 @@ def test_run_is_done_by_the_worker_and_recorded(api, pool, unique):
 def test_due_run_is_claimed_without_waiting_for_a_poll(api, pool, unique):
     run = start(deploy(pool, unique("works")))
 
-    api.wait_for_flow_run(run)
-    scheduled, claimed = api.flow_run_states(run)[:2]
-    waited = instant(claimed["timestamp"]) - instant(scheduled["timestamp"])
-    assert claimed["type"] == "PENDING"
-    # The upstream worker would be asked to poll every second at most; ours is told.
-    assert waited.total_seconds() < 0.8
+    assert api.wait_for_flow_run(run)["state_type"] == "COMPLETED"
+    claimed = api.flow_run_states(run)[1]
+    assert (claimed["type"], claimed["name"]) == ("PENDING", "Submitting")
 
 
 def test_job_variables_reach_the_process(api, pool, unique):
@@ -79,10 +79,10 @@ def test_job_variables_reach_the_process(api, pool, unique):
     assert f"'python': '{SDK_BIN}" in line
 
 
-def test_import_error_is_visible_on_the_run_within_seconds(api, pool, unique):
+def test_import_error_is_visible_on_the_run(api, pool, unique):
     run = start(deploy(pool, unique("never"), "unimportable.py:never_runs"))
 
-    stored = api.wait_for_flow_run(run, deadline=30)
+    stored = api.wait_for_flow_run(run)
     assert stored["state_type"] in ("CRASHED", "FAILED")
     lines = api.logs(run, "a_package_that_nobody_installed")
     assert any("ModuleNotFoundError" in line["message"] for line in lines)
@@ -157,20 +157,23 @@ def test_deployment_is_run_and_watched_by_our_command_line(api, pool, unique):
     assert run["state_type"] == "COMPLETED"
     assert run["parameters"] == {"number": 6}
     assert run["name"] in done.stdout + done.stderr
-    listed = json.loads(tidegate("flow-run", "ls", "--output", "json").stdout)
+    listed = json.loads(tidegate("flow-run", "ls", "--flow-name", "works", "--limit", "200", "--output", "json").stdout)
     assert run["id"] in [one["id"] for one in listed]
 
 
-def test_stopped_worker_finishes_what_it_began(api, processes, unique):
+def test_stopped_worker_finishes_what_it_began(api, processes, unique, tmp_path):
     pool = unique("own")
     tidegate("work-pool", "create", pool, "--type", "process")
     child = processes.tidegate("worker", "start", "--pool", pool, "--type", "process")
     wait_for_worker(api, pool)
-    run = start(deploy(pool, unique("lingers"), "jobs.py:lingers"), parameters={"seconds": 2})
-    api.logs(run, "lingering in process")
+    go = tmp_path / "go"
+    run = start(deploy(pool, unique("waits"), "jobs.py:waits"), parameters={"file": str(go)})
+    api.logs(run, "waiting in process")
 
-    began = time.monotonic()
-    child.stop(patience=30)
+    ending = in_background(child.end)
+    wait_until(lambda: "waiting for 1 runs to end" in child.output, what="a worker that waits for its run")
+    assert api.flow_run(run)["state_type"] == "RUNNING"
+    go.touch()
 
-    assert api.wait_for_flow_run(run, deadline=5)["state_type"] == "COMPLETED"
-    assert time.monotonic() - began < 30
+    assert ending.result(DEADLINE) == 0
+    assert api.flow_run(run)["state_type"] == "COMPLETED"

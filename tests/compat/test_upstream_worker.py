@@ -8,10 +8,11 @@ import pytest
 from prefect import get_client, resume_flow_run
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
+from support.api import instant
 from support.pools import deploy, make_pool, wait_for_worker
 from support.processes import PROJECTS
 from support.proxies import without_worker_channel
-from support.waiting import wait_until
+from support.waiting import DEADLINE, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,13 @@ def test_worker_registers_itself_and_fills_in_the_template(api, pool):
     assert {"command", "env", "working_dir", "stream_output"} <= set(template["variables"]["properties"])
 
     first = worker["last_heartbeat_time"]
-    wait_until(lambda: wait_for_worker(api, pool)["last_heartbeat_time"] > first)
+    wait_until(lambda: instant(wait_for_worker(api, pool)["last_heartbeat_time"]) > instant(first))
 
 
 def test_run_is_done_by_the_worker_and_recorded(api, pool, unique):
     deploy(pool, name := unique("works"), tags=["upstream"])
 
-    run = run_deployment(f"works/{name}", parameters={"number": 5}, poll_interval=0.2, timeout=90)
+    run = run_deployment(f"works/{name}", parameters={"number": 5}, poll_interval=0.2, timeout=DEADLINE)
 
     stored = api.flow_run(run.id)
     assert run.state.is_completed()
@@ -133,7 +134,7 @@ def test_worker_works_without_the_worker_channel(api, processes, unique):
         worker = wait_for_worker(api, name)
         run = start(deploy(name, unique("works")))
         stored = api.wait_for_flow_run(run)
-        child.stop()
+        child.clear_away()
 
     assert worker["name"] == "fallback"
     assert len(refused) >= 1

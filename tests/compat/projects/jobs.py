@@ -25,10 +25,18 @@ def breaks():
 
 
 @flow
-def lingers(seconds: int = 120):
+def lingers(seconds: int = 600):
     """Says that it has begun, then waits to be cancelled."""
     get_run_logger().info("lingering in process %s", os.getpid())
     for _ in range(seconds * 10):
+        time.sleep(0.1)
+
+
+@flow
+def waits(file: str):
+    """Says that it has begun, then waits for a file."""
+    get_run_logger().info("waiting in process %s", os.getpid())
+    while not os.path.exists(file):
         time.sleep(0.1)
 
 

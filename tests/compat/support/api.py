@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 
-from .waiting import wait_until
+from .waiting import DEADLINE, wait_until
 
 Id = UUID | str
 Json = dict[str, Any]
@@ -25,10 +25,13 @@ class Api:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=60)
+        # Servers close connections that were idle for some seconds: an idle one is not used again, so that no request meets
+        # its end.
+        self.http = httpx.Client(base_url=url, timeout=DEADLINE, limits=httpx.Limits(keepalive_expiry=1))
 
     def get(self, path: str, **params: Any) -> Any:
-        return self._call("GET", path, params=params)
+        # Of an address with a query, no parameters keep it and empty ones would cut it off.
+        return self._call("GET", path, params=params or None)
 
     def post(self, path: str, body: Any = None) -> Any:
         return self._call("POST", path, json={} if body is None else body)
@@ -55,7 +58,7 @@ class Api:
         return self.get(f"/flow_runs/{id}")
 
     def flow_run_states(self, id: Id) -> list[Json]:
-        return sorted(self.get("/flow_run_states/", flow_run_id=str(id)), key=lambda state: state["timestamp"])
+        return sorted(self.get("/flow_run_states/", flow_run_id=str(id)), key=lambda state: instant(state["timestamp"]))
 
     def flow_run_history(self, id: Id) -> list[str]:
         """The names of the states that the run went through, oldest first."""
@@ -69,7 +72,7 @@ class Api:
     def flow_runs(self, **filters: Any) -> list[Json]:
         return self.post("/flow_runs/filter", filters)
 
-    def wait_for_flow_run(self, id: Id, name: str | None = None, deadline: float = 60) -> Json:
+    def wait_for_flow_run(self, id: Id, name: str | None = None) -> Json:
         """Waits until the run is in the state called `name`, or in any terminal one."""
 
         def reached() -> Json | None:
@@ -79,7 +82,7 @@ class Api:
             assert run["state"]["name"] == name, f"{run['state']['name']}: {run['state']['message']}"
             return run
 
-        return wait_until(reached, deadline, what=f"flow run {id} in {name or 'a terminal state'}")
+        return wait_until(reached, what=f"flow run {id} in {name or 'a terminal state'}")
 
     def set_flow_run_state(self, id: Id, type: str, name: str | None = None, *, force: bool = False, **details: Any) -> Json:
         state = {"type": type, "name": name, "state_details": details}
@@ -106,7 +109,7 @@ class Api:
         return self.task_runs(flow_run, count=1)[0]
 
     def task_run_states(self, id: Id) -> list[Json]:
-        return sorted(self.get("/task_run_states/", task_run_id=str(id)), key=lambda state: state["timestamp"])
+        return sorted(self.get("/task_run_states/", task_run_id=str(id)), key=lambda state: instant(state["timestamp"]))
 
     def task_run_history(self, id: Id, *, ends: str) -> list[str]:
         """The names of the task run's states, oldest first, once the one called `ends` has arrived."""

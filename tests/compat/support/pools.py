@@ -18,7 +18,7 @@ def make_pool(name: str) -> None:
         client.create_work_pool(WorkPoolCreate(name=name, type="process"))
 
 
-def wait_for_worker(api: Api, pool: str, deadline: float = 60) -> dict[str, Any]:
+def wait_for_worker(api: Api, pool: str) -> dict[str, Any]:
     """The pool's first worker, once it is online and the pool is ready."""
 
     def online() -> dict[str, Any]:
@@ -27,7 +27,7 @@ def wait_for_worker(api: Api, pool: str, deadline: float = 60) -> dict[str, Any]
         assert api.get(f"/work_pools/{pool}")["status"] == "READY"
         return workers[0]
 
-    return wait_until(online, deadline, what=f"a worker of {pool}")
+    return wait_until(online, what=f"a worker of {pool}")
 
 
 def deploy(pool: str, name: str, entrypoint: str = "jobs.py:works", **options: Any) -> str:

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import TracebackType
 
 from .targets import tidegate_binary
+from .waiting import DEADLINE
 
 SDK_BIN = Path(sys.executable).parent
+# Of the end of a file: nothing is asserted on how a child ends there.
+PATIENCE = 15.0
 PROJECTS = Path(__file__).resolve().parents[1] / "projects"
 
 
@@ -37,7 +40,9 @@ def tidegate(*arguments: str, check: bool = True, **extra: str) -> subprocess.Co
 
 
 def run(command: Sequence[str], *, check: bool, **extra: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(command, env=environment(**extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, env=environment(**extra), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE
+    )
     assert not check or done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done
 
@@ -62,19 +67,24 @@ class Child:
     def output(self) -> str:
         return self.log.read_text(errors="replace")
 
-    def stop(self, sent: signal.Signals = signal.SIGTERM, patience: float = 15) -> int:
-        """Asks the process to end and waits; what is left of its process group after that is killed."""
+    def end(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Asks the process to end, and waits until it has; answers its exit code."""
+        self.process.send_signal(sent)
+        return self.process.wait(DEADLINE)
+
+    def clear_away(self) -> None:
+        """For the end of a file: asks politely, then kills what is left of the process group."""
         if self.process.poll() is None:
-            self.process.send_signal(sent)
+            self.process.terminate()
             try:
-                self.process.wait(patience)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 pass
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        return self.process.wait(5)
+        self.process.wait(DEADLINE)
 
 
 class Processes:
@@ -89,7 +99,7 @@ class Processes:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for child in self.children:
-            child.stop()
+            child.clear_away()
 
     def start(self, *command: str, **extra: str) -> Child:
         child = Child(command, self.folder / f"{len(self.children)}.log", extra)
