@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -46,6 +47,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So a shell starts what it starts in the background; a child would inherit it, and not hear its Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config = session.config
     if config.option.collectonly or URL in os.environ:
         return

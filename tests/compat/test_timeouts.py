@@ -11,27 +11,30 @@ from prefect import flow, task
 # The SDK's timeouts and pytest-timeout's default method want the same alarm signal.
 pytestmark = pytest.mark.timeout(method="thread")
 
+# Long enough that it never ends before the function has begun: the SDK's clock starts a little before that.
+SHORT = 3.0
+
 
 def run_id(state):
     return state.state_details.flow_run_id
 
 
 def test_flow_over_its_time_is_timed_out(api):
-    @flow(timeout_seconds=0.2)
+    @flow(timeout_seconds=SHORT)
     def lingers():
-        time.sleep(10)
+        time.sleep(600)
 
     state = lingers(return_state=True)
 
     stored = api.flow_run(run_id(state))["state"]
     assert (stored["type"], stored["name"]) == ("FAILED", "TimedOut")
-    assert "exceeded timeout of 0.2 second(s)" in stored["message"]
+    assert "exceeded timeout of 3.0 second(s)" in stored["message"]
 
 
 def test_task_over_its_time_is_timed_out_and_retried(api):
-    @task(timeout_seconds=0.2, retries=1)
+    @task(timeout_seconds=SHORT, retries=1)
     def lingers():
-        time.sleep(10)
+        time.sleep(600)
 
     @flow
     def waits():
@@ -48,9 +51,9 @@ def test_task_over_its_time_is_timed_out_and_retried(api):
 
 
 def test_async_task_over_its_time_is_timed_out(api):
-    @task(timeout_seconds=0.2)
+    @task(timeout_seconds=SHORT)
     async def lingers():
-        await asyncio.sleep(10)
+        await asyncio.sleep(600)
 
     @flow
     async def waits():
@@ -59,4 +62,4 @@ def test_async_task_over_its_time_is_timed_out(api):
 
     state = asyncio.run(waits(return_state=True))
 
-    assert api.task_run(run_id(state))["state"]["message"].endswith("exceeded timeout of 0.2 second(s)")
+    assert api.task_run(run_id(state))["state"]["message"].endswith("exceeded timeout of 3.0 second(s)")

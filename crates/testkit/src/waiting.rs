@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_mins(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Asks again and again until there is an answer.

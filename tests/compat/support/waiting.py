@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 # Ends a scenario that will never come true; no scenario that passes is near it, on however loaded a machine.
-DEADLINE = 120.0
+DEADLINE = 240.0
 
 
 def wait_until(condition: Callable[[], T], deadline: float = DEADLINE, *, every: float = 0.05, what: str = "") -> T:
