@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo test ci clean
+.PHONY: build demo test bench ci clean
 
 # target/release/tidegate
 build:
@@ -16,6 +16,10 @@ demo: build
 test:
 	scripts/setup
 	cargo xtask ci
+
+# Tidegate beside the reference, on this machine: figures and ratios. Takes about twenty minutes; nothing fails for being slow.
+bench:
+	cargo run --release --package xtask -- bench $(BENCH)
 
 ci: test
 

@@ -105,7 +105,8 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn root() -> PathBuf {
+/// The checkout.
+pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
 }

@@ -1,5 +1,6 @@
 //! Tasks of the repository: what CI runs, and the benchmark. `cargo xtask --help` lists them.
 
+mod bench;
 mod ci;
 mod layers;
 mod steps;
@@ -19,6 +20,8 @@ struct Arguments {
 enum Task {
     /// Everything that has to pass: format, lints, tests of all layers, contract and compatibility.
     Ci(ci::Arguments),
+    /// Measure Tidegate side by side with the reference.
+    Bench(bench::Arguments),
     /// Check that dependencies between crates point one way.
     Layers,
 }
@@ -26,6 +29,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Ci(arguments) => return ci::run(&arguments),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Layers => layers::check(),
     };
     match done {

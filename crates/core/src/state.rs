@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use uuid::Uuid;
 
 use crate::{
@@ -201,8 +201,89 @@ impl State {
 impl State {
     /// The state as it is kept: data that points at nothing is not worth remembering.
     #[must_use]
-    pub fn stored(&self) -> Self {
-        Self { data: self.data.clone().filter(|_| self.has_persisted_data()), ..self.clone() }
+    pub fn stored(mut self) -> Self {
+        if !self.has_persisted_data() {
+            self.data = None;
+        }
+        self
+    }
+
+    /// The JSON to keep: as `stored`, and without the details that say nothing. Most states have none that do, and every
+    /// state is written twice and read in every list.
+    pub fn to_stored_json(&self) -> String {
+        #[derive(Serialize)]
+        struct Stored<'s> {
+            id: StateId,
+            r#type: StateType,
+            name: &'s str,
+            timestamp: Timestamp,
+            message: Option<&'s str>,
+            data: Option<&'s Json>,
+            #[serde(skip_serializing_if = "Telling::is_empty")]
+            state_details: Telling<'s>,
+        }
+        let stored = Stored {
+            id: self.id,
+            r#type: self.kind,
+            name: &self.name,
+            timestamp: self.timestamp,
+            message: self.message.as_deref(),
+            data: self.data.as_ref().filter(|_| self.has_persisted_data()),
+            state_details: Telling::of(&self.state_details),
+        };
+        serde_json::to_string(&stored).expect("a state always serializes")
+    }
+}
+
+/// The details that differ from the default.
+struct Telling<'s> {
+    details: &'s StateDetails,
+    default: StateDetails,
+}
+
+impl<'s> Telling<'s> {
+    fn of(details: &'s StateDetails) -> Self {
+        Self { details, default: StateDetails::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        *self.details == self.default
+    }
+}
+
+impl Serialize for Telling<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        macro_rules! told {
+            ($($field:ident),* $(,)?) => {
+                // Names every field, so that a new one cannot be forgotten here.
+                let StateDetails { $($field),* } = self.details;
+                $(if *$field != self.default.$field {
+                    map.serialize_entry(stringify!($field), $field)?;
+                })*
+            };
+        }
+        told!(
+            flow_run_id,
+            task_run_id,
+            child_flow_run_id,
+            scheduled_time,
+            cache_key,
+            cache_expiration,
+            deferred,
+            untrackable_result,
+            pause_timeout,
+            pause_reschedule,
+            pause_key,
+            run_input_keyset,
+            refresh_cache,
+            retriable,
+            transition_id,
+            task_parameters_id,
+            traceparent,
+            deployment_concurrency_lease_id,
+        );
+        map.end()
     }
 }
 
@@ -241,5 +322,32 @@ impl StateCreate {
             data: self.data.filter(|data| !data.is_null()),
             state_details: details,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{State, StateDetails, StateType};
+    use crate::{json::Json, time::Timestamp};
+
+    #[test]
+    fn what_is_kept_reads_back_whole() {
+        let mut state = State::new(StateType::Scheduled, Timestamp::UNIX_EPOCH).with_message("soon");
+        assert_eq!(serde_json::from_str::<State>(&state.to_stored_json()).ok(), Some(state.clone()));
+        state.state_details = StateDetails {
+            deferred: None,
+            pause_reschedule: true,
+            cache_key: Some("key".into()),
+            ..StateDetails::default()
+        };
+        assert_eq!(serde_json::from_str::<State>(&state.to_stored_json()).ok(), Some(state));
+    }
+
+    #[test]
+    fn nothing_is_kept_that_says_nothing() {
+        let mut state = State::new(StateType::Running, Timestamp::UNIX_EPOCH);
+        state.data = Json::from_text(r#"{"type":"unpersisted"}"#.into()).ok();
+        let text = state.to_stored_json();
+        assert!(!text.contains("details") && !text.contains("unpersisted"), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use tidegate_api::events::{Event, ReceivedEvent, Resource};
 use tidegate_core::{json::Json, time::Timestamp};
 use uuid::Uuid;
 
-pub use build::{ResourceEvent, RunNames, StateChange, related};
+pub use build::{ResourceEvent, RunNames, StateChange, Surroundings, related};
 pub use outbox::Position;
 pub use query::{EventGroup, EventKey, event_range};
 

@@ -4,12 +4,11 @@
 use tidegate_api::{
     concurrency_limits::ConcurrencyLeaseHolder,
     deployments::ConcurrencyOptions,
-    flow_runs::{CreatedBy, FlowRun},
+    flow_runs::CreatedBy,
     orchestration::{Failure, OrchestrationResult, ResultDetails},
 };
 use tidegate_core::{
     ids::{DeploymentId, FlowRunId, LeaseId, StateId, TaskRunId},
-    json::Json,
     orchestration::{
         CollisionStrategy, DeploymentFacts, Effect, FlowRun as RunFacts, FlowRunFacts, FlowRunPolicyKind, Owner,
         Ruling, Status, Version, Waits, decide_flow_run,
@@ -20,10 +19,8 @@ use tidegate_core::{
 use uuid::Uuid;
 
 use crate::{
-    Column, Error, Result, Row, RunNames, StateChange, Tx, Wake,
-    flow_runs::NewFlowRun,
-    sql,
-    value::{json, json_list},
+    Column, Error, Result, Row, RunNames, Sql, StateChange, Tx, Wake, sql,
+    value::{Value, json},
 };
 
 /// Who proposes a change, and by which rules it is judged.
@@ -237,59 +234,38 @@ impl Tx {
         let id = current.run.id.0;
         if let Some(state) = &ruling.state {
             let run = &ruling.run;
-            let leaves_failure = !state.is_terminal();
-            let sql = sql!(
-                "UPDATE flow_run SET updated = $1, state_id = $2, state_type = $3, state_name = $4, state_timestamp = $5, \
-                 state = $6, run_count = $7, expected_start_time = $8, next_scheduled_start_time = $9, start_time = $10, \
-                 end_time = $11, total_run_time = $12, empirical_policy = $13, \
-                 failure_class = CASE WHEN $14 THEN $15 ELSE failure_class END, \
-                 failure = CASE WHEN $14 THEN $16 ELSE failure END \
-                 WHERE id = $17 AND state_id IS NOT DISTINCT FROM $18",
-                self.now(),
-                state.id.0,
-                state.kind,
-                &state.name,
-                state.timestamp,
-                json(&state.stored()),
-                run.run_count,
-                run.expected_start_time,
-                run.next_scheduled_start_time,
-                run.start_time,
-                run.end_time,
-                run.total_run_time,
-                json(&run.empirical_policy),
-                leaves_failure || proposal.failure.is_some(),
-                proposal.failure.as_ref().map(|failure| failure.class.clone()),
-                proposal.failure.as_ref().map_or(crate::Value::Null, json),
-                id,
-                current.state.as_ref().map(|state| state.id.0),
-            );
+            let sql = update(current, state, run, proposal.failure.as_ref(), self.now());
             if self.execute(&sql).await? == 0 {
                 return Err(self.lost_race("another change of the flow run came first"));
             }
-            self.after_flow_run_state(current, state, run).await?;
+            let change = StateChange {
+                flow_run_id: id,
+                flow_run_name: &current.name,
+                run_count: run.run_count,
+                tags: &current.tags,
+                created_by: current.created_by.as_ref(),
+                initial: current.state.as_ref(),
+                validated: state,
+            };
+            self.after_flow_run_state(&change, &current.names, run.next_scheduled_start_time).await?;
         }
         self.apply_flow_run_effects(id, &ruling.effects).await
     }
 
     /// The state's history row, its result, its event, and the nudges it gives.
-    async fn after_flow_run_state(&mut self, current: &Current, state: &State, run: &RunFacts) -> Result<()> {
-        let id = run.id.0;
+    pub(crate) async fn after_flow_run_state(
+        &mut self,
+        change: &StateChange<'_>,
+        names: &RunNames,
+        due: Option<Timestamp>,
+    ) -> Result<()> {
+        let (id, state) = (change.flow_run_id, change.validated);
         self.insert_flow_run_state(id, state).await?;
         self.insert_result_artifact(state, Some(id), None).await?;
-        let change = StateChange {
-            flow_run_id: id,
-            flow_run_name: &current.name,
-            run_count: run.run_count,
-            tags: &current.tags,
-            created_by: current.created_by.as_ref(),
-            initial: current.state.as_ref(),
-            validated: state,
-        };
-        self.emit(&change.event(&current.names)).await?;
-        if let Some((pool, _, _)) = current.names.work_pool {
+        self.emit(&change.event(names)).await?;
+        if let Some((pool, _, _)) = names.work_pool {
             match state.kind {
-                StateType::Scheduled => self.wake(Wake::Work { pool, due: run.next_scheduled_start_time }),
+                StateType::Scheduled => self.wake(Wake::Work { pool, due }),
                 StateType::Cancelling => self.wake(Wake::Cancel { pool }),
                 // A run that ends may free a place of its queue or pool.
                 kind if kind.is_terminal() => self.wake(Wake::Work { pool, due: None }),
@@ -299,7 +275,7 @@ impl Tx {
         Ok(())
     }
 
-    async fn apply_flow_run_effects(&mut self, id: Uuid, effects: &[Effect]) -> Result<()> {
+    pub(crate) async fn apply_flow_run_effects(&mut self, id: Uuid, effects: &[Effect]) -> Result<()> {
         let holder = ConcurrencyLeaseHolder { kind: "flow_run".into(), id };
         for effect in effects {
             match effect {
@@ -360,159 +336,49 @@ impl Tx {
         Ok(())
     }
 
-    /// Inserts a flow run with its first state, or answers the one that its idempotency key names. The boolean tells whether
-    /// it was created. Unknown flows are a constraint's failure.
-    pub async fn create_flow_run(&mut self, new: NewFlowRun, first: StateCreate) -> Result<(FlowRun, bool)> {
-        // An empty key names no run, but cannot be used twice either: the constraint says so, as in the reference.
-        if let Some(key) = new.idempotency_key.as_ref().filter(|key| !key.is_empty())
-            && let Some(existing) = self.read_flow_run_by_key(new.flow_id, key).await?
-        {
-            return Ok((existing, false));
-        }
-        let id = Uuid::now_v7();
-        let now = self.now();
-        self.require_references(&new).await?;
-        let labels = self.flow_run_labels(&new).await?;
-        let run = RunFacts {
-            id: FlowRunId(id),
-            deployment_id: new.deployment_id.map(DeploymentId),
-            parent_task_run_id: new.parent_task_run_id.map(TaskRunId),
-            infrastructure_pid: None,
-            run_count: 0,
-            start_time: None,
-            end_time: None,
-            total_run_time: 0.0,
-            expected_start_time: None,
-            next_scheduled_start_time: None,
-            empirical_policy: new.empirical_policy.clone(),
-        };
-        let proposed = first.into_state(StateId::new(), now);
-        let facts = first_facts(run, now);
-        let ruling = decide_flow_run(proposed, &facts);
-        let (run, state) = (&ruling.run, ruling.state.as_ref());
-        self.execute(&sql!(
-            "INSERT INTO flow_run (id, workspace_id, created, updated, name, flow_id, deployment_id, deployment_version, \
-             work_queue_id, work_queue_name, flow_version, parameters, idempotency_key, context, empirical_policy, tags, \
-             labels, parent_task_run_id, auto_scheduled, infrastructure_document_id, created_by, job_variables, state_id, \
-             state_type, state_name, state_timestamp, state, run_count, expected_start_time, next_scheduled_start_time, \
-             start_time, end_time, total_run_time, owner_token, attempt) \
-             VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-             $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, 0, 0)",
-            id,
-            self.workspace(),
-            now,
-            &new.name,
-            new.flow_id,
-            new.deployment_id,
-            new.deployment_version.clone(),
-            new.work_queue_id,
-            new.work_queue_name.clone(),
-            new.flow_version.clone(),
-            &new.parameters,
-            new.idempotency_key.clone(),
-            &new.context,
-            json(&run.empirical_policy),
-            json_list(&new.tags),
-            &labels,
-            new.parent_task_run_id,
-            new.auto_scheduled,
-            new.infrastructure_document_id,
-            new.created_by.as_ref().map_or(crate::Value::Null, json),
-            new.job_variables.clone(),
-            state.map(|state| state.id.0),
-            state.map(|state| state.kind),
-            state.map(|state| state.name.clone()),
-            state.map(|state| state.timestamp),
-            state.map_or(crate::Value::Null, |state| json(&state.stored())),
-            run.run_count,
-            run.expected_start_time,
-            run.next_scheduled_start_time,
-            run.start_time,
-            run.end_time,
-            run.total_run_time,
-        ))
-        .await?;
-        if let Some(state) = state
-            && let Some(mut current) = self.read_current(id).await?
-        {
-            current.state = None;
-            self.after_flow_run_state(&current, state, run).await?;
-        }
-        self.apply_flow_run_effects(id, &ruling.effects).await?;
-        let created = self.read_flow_run(id).await?;
-        Ok((created.ok_or_else(|| Error::Database("a flow run vanished while it was created".into()))?, true))
-    }
-
-    /// What a new run points at has to be there; a pointer to nothing is a constraint's failure.
-    async fn require_references(&mut self, new: &NewFlowRun) -> Result<()> {
-        for (table, id) in [("task_run", new.parent_task_run_id), ("block_document", new.infrastructure_document_id)] {
-            let Some(id) = id else { continue };
-            self.require_row(table, id).await?;
-        }
-        Ok(())
-    }
-
-    /// Fails as a foreign key would when `table` has no row of this id.
-    pub(crate) async fn require_row(&mut self, table: &'static str, id: Uuid) -> Result<()> {
-        let found = self.optional(&sql!(format!("SELECT 1 FROM {table} WHERE id = $1"), id), |_| Ok(())).await?;
-        found.ok_or_else(|| Error::Constraint(format!("there is no {table} {id}")))
-    }
-
-    /// Labels of a new run: its flow's, its deployment's, the system's and the user's, later ones winning.
-    async fn flow_run_labels(&mut self, new: &NewFlowRun) -> Result<Json> {
-        let mut labels = serde_json::Map::new();
-        let mut add = |json: Option<Json>| {
-            if let Some(serde_json::Value::Object(map)) =
-                json.filter(|json| !matches!(json.text(), "{}" | "null")).map(|json| json.value())
-            {
-                labels.extend(map);
-            }
-        };
-        add(self.read_flow_labels(new.flow_id).await?);
-        let deployment: Option<Json> = match new.deployment_id {
-            Some(id) => {
-                self.optional(&sql!("SELECT labels FROM deployment WHERE id = $1", id), |row| row.next()).await?
-            }
-            None => None,
-        };
-        let deployment_id = new.deployment_id.filter(|_| deployment.is_some());
-        add(deployment);
-        add(Some(Json::from_value(&serde_json::json!({ "prefect.flow.id": new.flow_id }))));
-        if let Some(id) = deployment_id {
-            add(Some(Json::from_value(&serde_json::json!({ "prefect.deployment.id": id }))));
-        }
-        add(new.labels.clone());
-        Ok(Json::from_value(&labels))
-    }
-
     pub(crate) fn lost_race(&self, what: &str) -> Error {
         self.note_conflict(what);
         Error::Conflict(what.into())
     }
 }
 
+/// Writes a change down: only the columns that it touches, because an index is written again for each column that the
+/// statement names.
+fn update(current: &Current, state: &State, run: &RunFacts, failure: Option<&Failure>, now: Timestamp) -> Sql {
+    let mut sql = sql!(
+        "UPDATE flow_run SET updated = $1, state_id = $2, state_name = $3, state_timestamp = $4, state = $5",
+        now,
+        state.id.0,
+        &state.name,
+        state.timestamp,
+        Value::Json(state.to_stored_json()),
+    );
+    if current.state.as_ref().is_none_or(|current| current.kind != state.kind) {
+        sql.push(", state_type = ").bind(state.kind);
+    }
+    macro_rules! push_changed {
+        ($($column:ident),*) => {$(
+            if run.$column != current.run.$column {
+                sql.push(concat!(", ", stringify!($column), " = ")).bind(run.$column.clone());
+            }
+        )*};
+    }
+    push_changed!(run_count, expected_start_time, next_scheduled_start_time, start_time, end_time, total_run_time);
+    if run.empirical_policy != current.run.empirical_policy {
+        sql.push(", empirical_policy = ").bind(json(&run.empirical_policy));
+    }
+    // What failed once is over when the run goes on.
+    if failure.is_some() || !state.is_terminal() {
+        sql.push(", failure_class = ").bind(failure.map(|failure| failure.class.clone()));
+        sql.push(", failure = ").bind(failure.map_or(Value::Null, json));
+    }
+    sql.push(" WHERE id = ").bind(run.id.0);
+    sql.push(" AND state_id IS NOT DISTINCT FROM ").bind(current.state.as_ref().map(|state| state.id.0));
+    sql
+}
+
 /// About a hundred years: the lease of a slot that only its holder's end gives back.
 pub(crate) const FOR_EVER_SECONDS: f64 = 3_153_600_000.0;
-
-fn first_facts(run: RunFacts, now: Timestamp) -> FlowRunFacts {
-    FlowRunFacts {
-        now,
-        policy: FlowRunPolicyKind::Minimal,
-        client_version: None,
-        api_version: None,
-        run,
-        state: None,
-        deployment: None,
-        lease_is_live: false,
-        owner: None,
-        last_token: 0,
-        presented_token: None,
-        claim: None,
-        new_lease_id: LeaseId::new(),
-        random: 0.5,
-        waits: Waits::default(),
-    }
-}
 
 fn status_name(status: Status) -> &'static str {
     match status {

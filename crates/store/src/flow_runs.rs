@@ -1,5 +1,7 @@
 //! Flow runs in the store: rows, lists and counts. How their states change is `flow_run_states`.
 
+mod create;
+
 use tidegate_api::{
     filters::RunFilters,
     flow_runs::{CreatedBy, FlowRun, FlowRunSort, FlowRunUpdate},

@@ -58,8 +58,8 @@ pub use csrf_tokens::CsrfToken;
 pub use due_runs::DueRuns;
 pub use error::{Error, Result};
 pub use events::{
-    EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, event_range, link,
-    related,
+    EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, Surroundings,
+    event_range, link, related,
 };
 pub use logs::LogRecord;
 pub use partition::Partitioned;

@@ -42,17 +42,26 @@ impl<'r> Row<'r> {
     /// A JSON column read into one of our own types.
     pub fn parse<T: DeserializeOwned>(&mut self) -> Result<T> {
         let at = self.at;
-        let json: Json = self.next()?;
-        json.parse().map_err(|error| Error::Corrupt { column: self.column_name(at), problem: error.to_string() })
+        self.parse_optional()?.ok_or_else(|| Error::Corrupt { column: self.column_name(at), problem: "null".into() })
     }
 
-    /// A nullable JSON column read into one of our own types.
+    /// A nullable JSON column read into one of our own types, from the text where the database keeps it.
     pub fn parse_optional<T: DeserializeOwned>(&mut self) -> Result<Option<T>> {
         let at = self.at;
-        let json: Option<Json> = self.next()?;
-        json.map(|json| json.parse())
-            .transpose()
-            .map_err(|error| Error::Corrupt { column: self.column_name(at), problem: error.to_string() })
+        self.at += 1;
+        let parsed = match &self.source {
+            Source::Sqlite(row) => match row.get_ref(at) {
+                Ok(ValueRef::Null) => Ok(None),
+                Ok(value) => value.as_str().map_err(|error| error.to_string()).and_then(from_json),
+                Err(error) => Err(error.to_string()),
+            },
+            Source::Postgres(row) => match row.try_get::<_, Option<JsonText>>(at) {
+                Ok(None) => Ok(None),
+                Ok(Some(JsonText(text))) => from_json(&text),
+                Err(error) => Err(error.to_string()),
+            },
+        };
+        parsed.map_err(|problem| Error::Corrupt { column: self.column_name(at), problem })
     }
 
     fn column_name(&self, at: usize) -> String {
@@ -61,6 +70,10 @@ impl<'r> Row<'r> {
             Source::Postgres(row) => row.columns().get(at).map_or("?", |column| column.name()).to_owned(),
         }
     }
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> Decoded<Option<T>> {
+    serde_json::from_str(text).map(Some).map_err(|error| error.to_string())
 }
 
 type Decoded<T> = std::result::Result<T, String>;

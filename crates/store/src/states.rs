@@ -7,12 +7,7 @@ use tidegate_core::{
 };
 use uuid::Uuid;
 
-use crate::{
-    Result, Tx,
-    partition::Partitioned,
-    sql,
-    value::{Value, json},
-};
+use crate::{Result, Tx, partition::Partitioned, sql, value::Value};
 
 impl Tx {
     pub(crate) async fn insert_flow_run_state(&mut self, run: Uuid, state: &State) -> Result<()> {
@@ -31,7 +26,7 @@ impl Tx {
             state.kind.into(),
             Value::from(&state.name),
             state.message.clone().into(),
-            json(&state.stored()),
+            Value::Json(state.to_stored_json()),
         ];
         let columns = format!("id, {run_column}, timestamp, type, name, message, state");
         self.insert_partitioned(table, &columns, "", vec![(state.timestamp, row)]).await.map(drop)

@@ -3,7 +3,7 @@
 
 mod payload;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tidegate_core::{
     orchestration::TaskRunPolicy,
@@ -175,8 +175,9 @@ impl Tx {
         let mut known = Known::default();
         match self.dialect() {
             Dialect::Sqlite => {
+                let mut looked_for = HashSet::with_capacity(records.len());
                 for record in records {
-                    if known.by_id.contains_key(&record.task_run_id) {
+                    if known.by_id.contains_key(&record.task_run_id) || !looked_for.insert(record.task_run_id) {
                         continue;
                     }
                     let by_id = sql!(format!("{EXISTING}id = $1"), record.task_run_id);
@@ -244,7 +245,7 @@ impl Tx {
             state.kind.into(),
             Value::Text(state.name.clone()),
             Value::Time(state.timestamp),
-            json(&state.stored()),
+            Value::Json(state.to_stored_json()),
             Value::Int(run.run_count.or(row.map(|row| row.run_count)).unwrap_or(0)),
             Value::Int(run.flow_run_run_count.or(row.map(|row| row.flow_run_run_count)).unwrap_or(0)),
             run.expected_start_time.into(),
@@ -268,7 +269,7 @@ impl Tx {
         }
         set("state_name", Value::Text(state.name.clone()));
         set("state_timestamp", Value::Time(state.timestamp));
-        set("state", json(&state.stored()));
+        set("state", Value::Json(state.to_stored_json()));
         if let Some(name) = run.name.as_ref().filter(|name| **name != row.name) {
             set("name", Value::Text(name.clone()));
         }
@@ -347,7 +348,7 @@ fn state_row(state: &State, task_run_id: Uuid) -> (Timestamp, Vec<Value>) {
         state.kind.into(),
         Value::Text(state.name.clone()),
         state.message.clone().into(),
-        json(&state.stored()),
+        Value::Json(state.to_stored_json()),
     ];
     (state.timestamp, row)
 }

@@ -21,7 +21,7 @@ use crate::{
     Error, Result, Tx, Wake,
     flow_run_states::{FOR_EVER_SECONDS, answer},
     sql,
-    value::{json, json_list},
+    value::{Value, json, json_list},
 };
 
 /// Who proposes a task run's change, and by which rules it is judged.
@@ -188,7 +188,7 @@ impl Tx {
             state.kind,
             &state.name,
             state.timestamp,
-            json(&state.stored()),
+            Value::Json(state.to_stored_json()),
             run.run_count,
             run.flow_run_run_count,
             run.expected_start_time,

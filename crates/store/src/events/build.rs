@@ -134,6 +134,14 @@ pub struct RunNames {
     pub task_run: Option<(Uuid, String, Vec<String>)>,
 }
 
+/// What a new flow run is made with besides what its creator says.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    pub names: RunNames,
+    pub flow_labels: Option<Json>,
+    pub deployment_labels: Option<Json>,
+}
+
 impl RunNames {
     fn related(&self, change: &StateChange<'_>) -> Vec<Resource> {
         let mut all = Vec::with_capacity(6);
@@ -252,17 +260,17 @@ fn truncated(text: &str) -> String {
 }
 
 impl Tx {
-    /// The names around a flow run, in one query.
-    pub async fn read_run_names(
+    /// What a new flow run finds around itself, in one query.
+    pub async fn read_surroundings(
         &mut self,
         flow_id: Uuid,
         deployment_id: Option<Uuid>,
         work_queue_id: Option<Uuid>,
         parent_task_run_id: Option<Uuid>,
-    ) -> Result<RunNames> {
+    ) -> Result<Surroundings> {
         let sql = sql!(
-            "SELECT flow.name, flow.tags, deployment.name, deployment.tags, work_queue.name, work_pool.id, \
-             work_pool.name, work_pool.type, task_run.name, task_run.tags \
+            "SELECT flow.name, flow.tags, flow.labels, deployment.name, deployment.tags, deployment.labels, \
+             work_queue.name, work_pool.id, work_pool.name, work_pool.type, task_run.name, task_run.tags \
              FROM flow LEFT JOIN deployment ON deployment.id = $2 LEFT JOIN work_queue ON work_queue.id = $3 \
              LEFT JOIN work_pool ON work_pool.id = work_queue.work_pool_id LEFT JOIN task_run ON task_run.id = $4 \
              WHERE flow.id = $1",
@@ -274,18 +282,21 @@ impl Tx {
         let tagged = |id: Option<Uuid>, name: Option<String>, tags: Option<Vec<String>>| {
             Some((id?, name?, tags.unwrap_or_default()))
         };
-        let names = self
+        let found = self
             .optional(&sql, |row| {
                 let flow = tagged(Some(flow_id), row.next()?, row.next()?);
+                let flow_labels = row.next()?;
                 let deployment = tagged(deployment_id, row.next()?, row.next()?);
+                let deployment_labels = row.next()?;
                 let work_queue = work_queue_id.zip(row.next::<Option<String>>()?);
                 let pool: (Option<Uuid>, Option<String>, Option<String>) = (row.next()?, row.next()?, row.next()?);
                 let work_pool = pool.0.zip(pool.1).zip(pool.2).map(|((id, name), kind)| (id, name, kind));
                 let task_run = tagged(parent_task_run_id, row.next()?, row.next()?);
-                Ok(RunNames { flow, deployment, work_queue, work_pool, task_run })
+                let names = RunNames { flow, deployment, work_queue, work_pool, task_run };
+                Ok(Surroundings { names, flow_labels, deployment_labels })
             })
             .await?;
-        Ok(names.unwrap_or_default())
+        Ok(found.unwrap_or_default())
     }
 
     /// Emits `<kind>.<what>` about a resource: the common case of `ResourceEvent`.

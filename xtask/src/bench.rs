@@ -1,0 +1,151 @@
+//! The benchmark: the reference and Tidegate, each alone on this machine and on a database of its own, in turns. Prints
+//! ratios and writes them down; never says that something failed for being slow.
+
+mod http;
+mod load;
+mod measures;
+mod products;
+mod report;
+mod starts;
+mod task_run_events;
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, ensure};
+
+use self::{
+    measures::{Bench, Extent, Measure},
+    products::{Product, Programs, Server},
+    report::{Better, Line, Report},
+};
+use crate::ci::{environment, root, target_folder};
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// How often each server takes its turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Seconds under each load.
+    #[arg(long, default_value_t = 4.0)]
+    seconds: f64,
+    /// Connections that are open at once, one load after another.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,64")]
+    connections: Vec<usize>,
+    /// Flow runs in the database when pages are read.
+    #[arg(long, default_value_t = 100_000)]
+    flow_runs: u64,
+    /// Only measures whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+    /// Leave the reference out.
+    #[arg(long)]
+    alone: bool,
+    /// A `tidegate` to measure, instead of the release build of this checkout.
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Where the figures go as JSON [default: bench.json in cargo's target folder].
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()))
+    }
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    std::env::set_current_dir(root())?;
+    let programs = programs(arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(measure(arguments, &programs))?;
+    println!("\n{}", report.table());
+    let path = match &arguments.json {
+        Some(path) => path.clone(),
+        None => target_folder()?.join("bench.json"),
+    };
+    report.write(&path)?;
+    println!("\nMedians of {} rounds on this machine; each figure is in {}.", arguments.rounds, path.display());
+    Ok(())
+}
+
+fn programs(arguments: &Arguments) -> anyhow::Result<Programs> {
+    let tidegate = match &arguments.binary {
+        Some(binary) => binary.canonicalize().with_context(|| format!("no program at {}", binary.display()))?,
+        None => {
+            let status = Command::new(env!("CARGO")).args(["build", "--release", "--package", "tidegate"]).status()?;
+            ensure!(status.success(), "the release build failed");
+            target_folder()?.join("release/tidegate")
+        }
+    };
+    let prefect = match arguments.alone {
+        true => PathBuf::new(),
+        false => environment("sdk")?.with_file_name("prefect"),
+    };
+    Ok(Programs { tidegate, prefect })
+}
+
+async fn measure(arguments: &Arguments, programs: &Programs) -> anyhow::Result<Report> {
+    let extent = Extent { time: Duration::from_secs_f64(arguments.seconds), flow_runs: arguments.flow_runs };
+    let mut report = Report::default();
+    for round in 1..=arguments.rounds {
+        for product in Product::ALL {
+            if product == Product::Reference && arguments.alone {
+                continue;
+            }
+            println!("\nround {round} of {}, {}", arguments.rounds, product.name());
+            turn(arguments, programs, &extent, product, &mut report)
+                .await
+                .with_context(|| format!("in round {round}, measuring {}", product.name()))?;
+        }
+    }
+    Ok(report)
+}
+
+/// One product's turn in a round, on a fresh database.
+async fn turn(
+    arguments: &Arguments,
+    programs: &Programs,
+    extent: &Extent,
+    product: Product,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let mut place = 0;
+    let mut add = |name: String, unit, better, goal, value| {
+        place += 1;
+        report.add(product, Line { place, name, unit, better }, goal, value);
+    };
+    let server = Server::start(product, programs).await?;
+    add("cold start".to_owned(), "s", Better::Less, Some(0.3), server.cold_start.as_secs_f64());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    add("memory, fresh".to_owned(), "MB", Better::Less, Some(30.0), megabytes(&server)?);
+
+    let bench = Bench::prepare(&server, extent).await?;
+    for measure in Measure::ALL.into_iter().filter(|measure| arguments.wants(measure.name())) {
+        for &connections in &arguments.connections {
+            let figure = bench.run(measure, connections).await.with_context(|| measure.name())?;
+            let name = format!("{}, {connections} open", measure.name());
+            let goal = (connections == 64).then(|| measure.goal());
+            add(name.clone(), "/s", Better::More, goal, figure.rate);
+            if figure.slowest.is_finite() {
+                let goal = (measure == Measure::FilterPage && connections <= 8).then_some(20.0);
+                add(format!("{name}, median"), "ms", Better::Less, None, figure.median);
+                add(format!("{name}, 99 of 100 within"), "ms", Better::Less, goal, figure.slowest);
+            }
+        }
+    }
+    add("memory, after load".to_owned(), "MB", Better::Less, Some(100.0), megabytes(&server)?);
+    if arguments.wants("due to process") {
+        let value = starts::due_to_process(&server, programs).await?;
+        add("due to process".to_owned(), "ms", Better::Less, Some(50.0), value);
+    }
+    if arguments.wants("--version") {
+        let value = starts::version(product, programs, server.home.path())?;
+        add("--version".to_owned(), "ms", Better::Less, Some(20.0), value);
+    }
+    Ok(())
+}
+
+fn megabytes(server: &Server) -> anyhow::Result<f64> {
+    Ok(server.running.memory()? as f64 / 1e6)
+}

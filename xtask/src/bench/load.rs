@@ -1,0 +1,65 @@
+//! Drives a server over a number of connections for a while, and says how often and how fast it answered.
+
+use std::{
+    cell::{Cell, RefCell},
+    time::{Duration, Instant},
+};
+
+use futures::future::try_join_all;
+use hdrhistogram::Histogram;
+
+use super::{http::Connection, products::Server};
+
+/// What one run of a measure gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    /// Units of work per second.
+    pub rate: f64,
+    /// Milliseconds of one call, and of the slowest percent.
+    pub median: f64,
+    pub slowest: f64,
+}
+
+/// When a load ends.
+#[derive(Clone, Copy)]
+pub enum Until {
+    Elapsed(Duration),
+    Calls(u64),
+}
+
+/// Repeats `work` on each of `connections` until the end. Each call does `units` of what is counted, and gets a
+/// number that no other call of this load has.
+pub async fn drive(
+    server: &Server,
+    connections: usize,
+    until: Until,
+    units: usize,
+    work: impl AsyncFn(&mut Connection, u64) -> anyhow::Result<()>,
+) -> anyhow::Result<Figure> {
+    let times = RefCell::new(Histogram::<u64>::new(3)?);
+    let serial = Cell::new(0);
+    let open = try_join_all((0..connections).map(|_| server.connect())).await?;
+    let started = Instant::now();
+    let (times_, serial_, work_) = (&times, &serial, &work);
+    try_join_all(open.into_iter().map(async |mut connection| {
+        loop {
+            let number: u64 = serial_.replace(serial_.get() + 1);
+            match until {
+                Until::Elapsed(time) if started.elapsed() >= time => break,
+                Until::Calls(calls) if number >= calls => break,
+                _ => {}
+            }
+            let asked = Instant::now();
+            work_(&mut connection, number).await?;
+            times_.borrow_mut().record(asked.elapsed().as_micros() as u64)?;
+        }
+        anyhow::Ok(())
+    }))
+    .await?;
+    let times = times.into_inner();
+    Ok(Figure {
+        rate: (times.len() as usize * units) as f64 / started.elapsed().as_secs_f64(),
+        median: times.value_at_quantile(0.5) as f64 / 1000.0,
+        slowest: times.value_at_quantile(0.99) as f64 / 1000.0,
+    })
+}

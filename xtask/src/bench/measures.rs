@@ -1,0 +1,195 @@
+//! What is measured of a server under load, and what it should reach.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use serde_json::{Value, json};
+
+use super::{
+    http::Connection,
+    load::{Figure, Until, drive},
+    products::{Product, Server},
+    task_run_events,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Measure {
+    CreateFlowRun,
+    Lifecycle,
+    FilterPage,
+    LogLines,
+    TaskRunEvents,
+}
+
+impl Measure {
+    pub const ALL: [Self; 5] =
+        [Self::CreateFlowRun, Self::Lifecycle, Self::FilterPage, Self::LogLines, Self::TaskRunEvents];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateFlowRun => "create flow run",
+            Self::Lifecycle => "lifecycle",
+            Self::FilterPage => "filter page of 50",
+            Self::LogLines => "log lines",
+            Self::TaskRunEvents => "task-run events",
+        }
+    }
+
+    /// Units per second.
+    pub fn goal(self) -> f64 {
+        match self {
+            Self::CreateFlowRun => 5_000.0,
+            Self::Lifecycle => 1_500.0,
+            Self::FilterPage => 3_000.0,
+            Self::LogLines => 200_000.0,
+            Self::TaskRunEvents => 20_000.0,
+        }
+    }
+}
+
+/// How long and how much.
+pub struct Extent {
+    pub time: Duration,
+    /// Flow runs in the database when pages are read.
+    pub flow_runs: u64,
+}
+
+const LOG_LINES: usize = 500;
+
+/// A server with what the measures need in it.
+pub struct Bench<'a> {
+    pub server: &'a Server,
+    pub extent: &'a Extent,
+    pub flow: String,
+}
+
+impl<'a> Bench<'a> {
+    pub async fn prepare(server: &'a Server, extent: &'a Extent) -> anyhow::Result<Self> {
+        let mut connection = server.connect().await?;
+        let flow = connection.post("/api/flows/", br#"{"name": "bench"}"#).await?.json()?;
+        Ok(Self { server, extent, flow: flow["id"].as_str().unwrap_or_default().to_owned() })
+    }
+
+    pub async fn run(&self, measure: Measure, connections: usize) -> anyhow::Result<Figure> {
+        let (server, until) = (self.server, Until::Elapsed(self.extent.time));
+        match measure {
+            Measure::CreateFlowRun => {
+                drive(server, connections, until, 1, async |connection, number| {
+                    self.create(connection, number).await.map(drop)
+                })
+                .await
+            }
+            Measure::Lifecycle => {
+                drive(server, connections, until, 1, async |connection, number| {
+                    self.lifecycle(connection, number).await
+                })
+                .await
+            }
+            Measure::FilterPage => {
+                self.fill().await?;
+                drive(server, connections, until, 1, async |connection, _| page(connection).await).await
+            }
+            Measure::LogLines => {
+                let flow_run = self.create(&mut server.connect().await?, 0).await?;
+                let body = log_lines(&flow_run);
+                drive(server, connections, until, LOG_LINES, async |connection, _| {
+                    connection.post("/api/logs/", &body).await?.success().map(drop)
+                })
+                .await
+            }
+            Measure::TaskRunEvents => self.task_run_events(connections).await,
+        }
+    }
+
+    /// Creates a flow run as the SDK does, and answers its id.
+    async fn create(&self, connection: &mut Connection, number: u64) -> anyhow::Result<String> {
+        let body = format!(
+            r#"{{"flow_id":"{}","name":"bench-{number}","parameters":{{"month":{},"carrier":"UA"}},"context":{{}},"tags":["bench","nightly"],"empirical_policy":{{"retries":2,"retry_delay":10,"pause_keys":[],"resuming":false}},"state":{{"type":"SCHEDULED","name":"Scheduled","message":"","state_details":{{}}}}}}"#,
+            self.flow,
+            number % 12 + 1,
+        );
+        let answer = connection.post("/api/flow_runs/", body.as_bytes()).await?.json()?;
+        Ok(answer["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn lifecycle(&self, connection: &mut Connection, number: u64) -> anyhow::Result<()> {
+        let run = self.create(connection, number).await?;
+        for (kind, name) in [("PENDING", "Pending"), ("RUNNING", "Running"), ("COMPLETED", "Completed")] {
+            let body = format!(
+                r#"{{"state":{{"type":"{kind}","name":"{name}","message":"","state_details":{{}}}},"force":false}}"#
+            );
+            let answer = connection.post(&format!("/api/flow_runs/{run}/set_state"), body.as_bytes()).await?;
+            let answer = answer.success()?;
+            ensure!(contains(answer, b"\"ACCEPT\""), "{kind} was not accepted: {}", String::from_utf8_lossy(answer));
+        }
+        Ok(())
+    }
+
+    /// Creates flow runs until there are as many as pages are to be read from. The reference gets fewer: at its speed it
+    /// would take the better part of an hour.
+    async fn fill(&self) -> anyhow::Result<()> {
+        let wanted = match self.server.product {
+            Product::Tidegate => self.extent.flow_runs,
+            Product::Reference => 800.min(self.extent.flow_runs),
+        };
+        let count = self.server.connect().await?.post("/api/flow_runs/count", b"{}").await?.json()?;
+        let missing = wanted.saturating_sub(count.as_u64().unwrap_or(0));
+        drive(self.server, 64, Until::Calls(missing), 1, async |connection, number| {
+            self.create(connection, number).await.map(drop)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Three events for each task run; the measure ends when the last one can be read back.
+    async fn task_run_events(&self, connections: usize) -> anyhow::Result<Figure> {
+        let flow_run = self.create(&mut self.server.connect().await?, 0).await?;
+        let task_runs = match self.server.product {
+            Product::Tidegate => (self.extent.time.as_secs_f64() * 7_000.0) as usize,
+            Product::Reference => (self.extent.time.as_secs_f64() * 60.0) as usize,
+        };
+        let started = Instant::now();
+        task_run_events::send(self.server.port, connections, &flow_run, task_runs).await?;
+        let mut connection = self.server.connect().await?;
+        let filter = json!({ "task_runs": { "state": { "type": { "any_": ["COMPLETED"] } } },
+                             "flow_runs": { "id": { "any_": [flow_run] } } });
+        let filter = filter.to_string();
+        loop {
+            let done = connection.post("/api/task_runs/count", filter.as_bytes()).await?.json()?;
+            if done == json!(task_runs) {
+                break;
+            }
+            ensure!(started.elapsed() < Duration::from_secs(180), "{done} of {task_runs} task runs were recorded");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let took = started.elapsed().as_secs_f64();
+        let events = (task_runs * task_run_events::PER_TASK_RUN) as f64;
+        Ok(Figure { rate: events / took, median: f64::NAN, slowest: f64::NAN })
+    }
+}
+
+/// The page of runs that a dashboard shows.
+async fn page(connection: &mut Connection) -> anyhow::Result<()> {
+    let body = br#"{"flow_runs":{"state":{"type":{"any_":["SCHEDULED","PENDING","RUNNING","COMPLETED"]}}},"sort":"EXPECTED_START_TIME_DESC","limit":50,"offset":0}"#;
+    let answer = connection.post("/api/flow_runs/filter", body).await?;
+    let answer = answer.success()?;
+    ensure!(answer.len() > 50 * 200, "a page of {} bytes", answer.len());
+    Ok(())
+}
+
+fn log_lines(flow_run: &str) -> Vec<u8> {
+    let lines = (0..LOG_LINES).map(|number| {
+        json!({
+            "name": "prefect.flow_runs",
+            "level": 20,
+            "message": format!("Joined month {number} of the year with its weather: 26483 rows, 14 columns, 3 gaps filled"),
+            "timestamp": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            "flow_run_id": flow_run,
+        })
+    });
+    Value::from_iter(lines).to_string().into_bytes()
+}
+
+fn contains(text: &[u8], wanted: &[u8]) -> bool {
+    text.windows(wanted.len()).any(|window| window == wanted)
+}
