@@ -1,13 +1,14 @@
 //! Every failure of a request, exhaustive to its status and body. Nothing else makes an error status.
 
 use axum::{
-    Json,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 use tidegate_api::contract::FieldError;
 use tidegate_store as store;
+
+use crate::answer::Json;
 
 #[derive(Debug)]
 pub enum ApiError {

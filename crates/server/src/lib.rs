@@ -1,5 +1,6 @@
 //! The server: routes and background services around the store and the rules. No SQL, no rules of its own.
 
+mod answer;
 pub mod app;
 pub mod blocks;
 mod csrf;

@@ -1,7 +1,6 @@
 //! Between HTTP and the rules: who proposes, in which policy, and how an answer becomes a response.
 
 use axum::{
-    Json,
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -14,7 +13,7 @@ use tidegate_core::{
 use tidegate_store::{TaskProposal, flow_run_states::Proposal};
 use uuid::Uuid;
 
-use crate::{App, extract::Caller};
+use crate::{App, answer::Json, extract::Caller};
 
 impl App {
     pub fn waits(&self) -> Waits {

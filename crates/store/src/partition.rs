@@ -66,6 +66,11 @@ impl Known {
         self.unsettled.replace(false);
     }
 
+    /// Whether no week table was made since the last commit.
+    pub(crate) fn is_settled(&self) -> bool {
+        !*self.unsettled.borrow()
+    }
+
     pub(crate) fn rollback(&self) {
         if self.unsettled.replace(false) {
             self.tables.borrow_mut().clear();

@@ -12,7 +12,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use rusqlite::{OpenFlags, params_from_iter};
+use rusqlite::{OpenFlags, config::DbConfig, params_from_iter};
 use tidegate_core::time::Timestamp;
 use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
@@ -53,6 +53,8 @@ impl Connection {
         if !writer {
             inner.execute_batch("PRAGMA query_only = ON;")?;
         }
+        // Without this, a statement whose parameter is compared with a partial index's condition is planned anew at each use.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(Self { inner, partitions: Known::default() })
     }
 
@@ -192,81 +194,137 @@ fn write_loop(
 ) {
     while let Some(first) = jobs.blocking_recv() {
         let started = Instant::now();
-        let mut done: Vec<Box<dyn Job>> = Vec::new();
-        let mut pending_wakes: Vec<Wake> = Vec::new();
-        let mut commit = connection.batch("BEGIN IMMEDIATE");
+        let mut batch = Batch::begin(connection, clock);
         let mut next = Some(first);
-        while let Some(mut job) = next.take() {
-            if commit.is_ok() {
-                match run_in_savepoint(connection, &mut *job, clock()) {
-                    Ok(woken) => pending_wakes.extend(woken),
-                    Err(error) => {
-                        job.finish(Err(error));
-                        next = more(&mut jobs, done.len(), started);
-                        continue;
-                    }
-                }
-            }
-            done.push(job);
-            next = more(&mut jobs, done.len(), started);
+        while let Some(job) = next.take() {
+            batch.run(job);
+            let full = batch.done.len() >= BATCH || started.elapsed() > BATCH_TIME;
+            next = if full { None } else { jobs.try_recv().ok() };
         }
-        if commit.is_ok() {
-            commit = connection.batch("COMMIT");
-            if commit.is_err() {
-                let _ = connection.batch("ROLLBACK");
-                connection.partitions.rollback();
-            }
-            connection.partitions.commit();
+        batch.commit(started, wakes);
+    }
+}
+
+/// The jobs of one commit. They run one after the other without savepoints, which cost a copy of every page that is touched.
+/// When one fails after it has written, everything is taken back and run again, and from there on each job of this batch
+/// has a savepoint of its own.
+struct Batch<'c> {
+    connection: &'c Rc<Connection>,
+    clock: &'c dyn Fn() -> Timestamp,
+    begun: Result<()>,
+    done: Vec<(Box<dyn Job>, Vec<Wake>)>,
+    careful: bool,
+}
+
+impl<'c> Batch<'c> {
+    fn begin(connection: &'c Rc<Connection>, clock: &'c dyn Fn() -> Timestamp) -> Self {
+        Self { connection, clock, begun: connection.batch("BEGIN IMMEDIATE"), done: Vec::new(), careful: false }
+    }
+
+    fn run(&mut self, mut job: Box<dyn Job>) {
+        if self.begun.is_err() {
+            return self.done.push((job, Vec::new()));
         }
-        metrics::histogram!("tidegate_store_batch_jobs").record(done.len() as f64);
+        if !self.careful {
+            let before = self.connection.inner.total_changes();
+            let ran = self.attempt(&mut *job);
+            let wrote = self.connection.inner.total_changes() != before || !self.connection.partitions.is_settled();
+            if ran.keeps() || !wrote {
+                return self.keep(job, ran);
+            }
+            self.start_over();
+        }
+        let ran = self.attempt_in_savepoint(&mut *job);
+        self.keep(job, ran);
+    }
+
+    fn attempt(&self, job: &mut dyn Job) -> Ran {
+        let mut tx = Tx::new(Backend::Sqlite(self.connection.clone()), (self.clock)());
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            job.run(&mut tx).now_or_never().expect("operations on SQLite never wait for anything")
+        }));
+        match outcome {
+            Ok(Outcome::Keep) => Ran::Kept(tx.take_wakes()),
+            Ok(Outcome::Undo) => Ran::Refused,
+            Ok(Outcome::Retry(error)) => Ran::Failed(error),
+            Err(_) => {
+                metrics::counter!("tidegate_store_panics_total").increment(1);
+                Ran::Failed(Error::Database("the operation failed unexpectedly; nothing was written".into()))
+            }
+        }
+    }
+
+    /// Runs a job so that its failure takes back its own writes only.
+    fn attempt_in_savepoint(&self, job: &mut dyn Job) -> Ran {
+        if let Err(error) = self.connection.execute(&Sql::new("SAVEPOINT job")) {
+            return Ran::Failed(error);
+        }
+        let ran = self.attempt(job);
+        let ended = if ran.keeps() {
+            self.connection.execute(&Sql::new("RELEASE job")).map(drop)
+        } else {
+            self.connection.partitions.rollback();
+            self.connection.batch("ROLLBACK TO job; RELEASE job")
+        };
+        ended.map_or_else(Ran::Failed, |()| ran)
+    }
+
+    /// Takes the batch back and runs its jobs again, each in a savepoint.
+    fn start_over(&mut self) {
+        metrics::counter!("tidegate_store_batches_redone_total").increment(1);
+        self.careful = true;
+        self.connection.partitions.rollback();
+        self.begun = self.connection.batch("ROLLBACK").and_then(|()| self.connection.batch("BEGIN IMMEDIATE"));
+        for (mut job, _) in std::mem::take(&mut self.done) {
+            let ran = if self.begun.is_ok() { self.attempt_in_savepoint(&mut *job) } else { Ran::Refused };
+            self.keep(job, ran);
+        }
+    }
+
+    fn keep(&mut self, job: Box<dyn Job>, ran: Ran) {
+        match ran {
+            Ran::Kept(wakes) => self.done.push((job, wakes)),
+            Ran::Refused => self.done.push((job, Vec::new())),
+            Ran::Failed(error) => job.finish(Err(error)),
+        }
+    }
+
+    /// Makes the batch durable, and only then answers its jobs and wakes whom they changed something for.
+    fn commit(self, started: Instant, wakes: &broadcast::Sender<Wake>) {
+        let commit = self.begun.and_then(|()| self.connection.batch("COMMIT"));
+        if commit.is_err() {
+            let _ = self.connection.batch("ROLLBACK");
+            self.connection.partitions.rollback();
+        }
+        self.connection.partitions.commit();
+        metrics::histogram!("tidegate_store_batch_jobs").record(self.done.len() as f64);
         metrics::histogram!("tidegate_store_commit_seconds").record(started.elapsed().as_secs_f64());
         let failure = commit.err().map(|error| error.to_string());
-        for job in done {
+        for (job, woken) in self.done {
             job.finish(failure.as_ref().map_or(Ok(()), |text| Err(Error::Unavailable(text.clone()))));
-        }
-        if failure.is_none() {
-            for wake in pending_wakes {
-                let _ = wakes.send(wake);
+            if failure.is_none() {
+                for wake in woken {
+                    let _ = wakes.send(wake);
+                }
             }
         }
     }
 }
 
-fn more(jobs: &mut mpsc::Receiver<Box<dyn Job>>, done: usize, started: Instant) -> Option<Box<dyn Job>> {
-    if done >= BATCH || started.elapsed() > BATCH_TIME { None } else { jobs.try_recv().ok() }
+/// How one run of a job ended.
+enum Ran {
+    /// With writes to keep, and whom to wake once they are committed.
+    Kept(Vec<Wake>),
+    /// With an answer for its caller and nothing to keep.
+    Refused,
+    /// With an error that its caller is told at once.
+    Failed(Error),
 }
 
-/// Runs one job so that its failure takes back its own writes only. `Err` means that the job must be told now.
-fn run_in_savepoint(connection: &Rc<Connection>, job: &mut dyn Job, now: Timestamp) -> Result<Vec<Wake>> {
-    connection.execute(&Sql::new("SAVEPOINT job"))?;
-    let mut tx = Tx::new(Backend::Sqlite(connection.clone()), now);
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        job.run(&mut tx).now_or_never().expect("operations on SQLite never wait for anything")
-    }));
-    match outcome {
-        Ok(Outcome::Keep) => {
-            connection.execute(&Sql::new("RELEASE job"))?;
-            Ok(tx.take_wakes())
-        }
-        Ok(Outcome::Undo) => {
-            undo(connection)?;
-            Ok(Vec::new())
-        }
-        Ok(Outcome::Retry(error)) => {
-            undo(connection)?;
-            Err(error)
-        }
-        Err(_) => {
-            metrics::counter!("tidegate_store_panics_total").increment(1);
-            undo(connection)?;
-            Err(Error::Database("the operation failed unexpectedly; nothing was written".into()))
-        }
+impl Ran {
+    fn keeps(&self) -> bool {
+        matches!(self, Self::Kept(_))
     }
-}
-
-fn undo(connection: &Connection) -> Result<()> {
-    connection.partitions.rollback();
-    connection.batch("ROLLBACK TO job; RELEASE job")
 }
 
 fn read_loop(connection: &Rc<Connection>, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>, clock: &dyn Fn() -> Timestamp) {

@@ -1,9 +1,12 @@
 //! What is measured of a server under load, and what it should reach.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     http::Connection,
@@ -90,10 +93,10 @@ impl<'a> Bench<'a> {
                 drive(server, connections, until, 1, async |connection, _| page(connection).await).await
             }
             Measure::LogLines => {
-                let flow_run = self.create(&mut server.connect().await?, 0).await?;
-                let body = log_lines(&flow_run);
-                drive(server, connections, until, LOG_LINES, async |connection, _| {
-                    connection.post("/api/logs/", &body).await?.success().map(drop)
+                let flow_runs = self.create_some(connections).await?;
+                drive(server, connections, until, LOG_LINES, async |connection, number| {
+                    let body = log_lines(&flow_runs[number as usize % connections]);
+                    connection.post("/api/logs/", body.as_bytes()).await?.success().map(drop)
                 })
                 .await
             }
@@ -110,6 +113,15 @@ impl<'a> Bench<'a> {
         );
         let answer = connection.post("/api/flow_runs/", body.as_bytes()).await?.json()?;
         Ok(answer["id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn create_some(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        let mut connection = self.server.connect().await?;
+        let mut flow_runs = Vec::with_capacity(count);
+        for number in 0..count {
+            flow_runs.push(self.create(&mut connection, number as u64).await?);
+        }
+        Ok(flow_runs)
     }
 
     async fn lifecycle(&self, connection: &mut Connection, number: u64) -> anyhow::Result<()> {
@@ -177,17 +189,21 @@ async fn page(connection: &mut Connection) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn log_lines(flow_run: &str) -> Vec<u8> {
-    let lines = (0..LOG_LINES).map(|number| {
-        json!({
-            "name": "prefect.flow_runs",
-            "level": 20,
-            "message": format!("Joined month {number} of the year with its weather: 26483 rows, 14 columns, 3 gaps filled"),
-            "timestamp": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
-            "flow_run_id": flow_run,
-        })
-    });
-    Value::from_iter(lines).to_string().into_bytes()
+/// A batch of lines as the SDK sends them, all of one run and of this moment.
+fn log_lines(flow_run: &str) -> String {
+    let now = chrono::Utc::now();
+    let mut body = String::with_capacity(LOG_LINES * 300);
+    for number in 0..LOG_LINES {
+        let time = now + chrono::TimeDelta::microseconds(number as i64);
+        let time = time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        body.push(if number == 0 { '[' } else { ',' });
+        let _ = write!(
+            body,
+            r#"{{"name":"prefect.flow_runs","level":20,"message":"Joined month {number} of the year with its weather: 26483 rows, 14 columns, 3 gaps filled","timestamp":"{time}","flow_run_id":"{flow_run}"}}"#,
+        );
+    }
+    body.push(']');
+    body
 }
 
 fn contains(text: &[u8], wanted: &[u8]) -> bool {

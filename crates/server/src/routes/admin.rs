@@ -1,7 +1,7 @@
 //! What operators and the UI ask about the server itself: its settings, less the secret ones, and where results go by
 //! default.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tidegate_store::Tx;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db},
     router::Routes,

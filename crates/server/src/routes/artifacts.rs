@@ -1,7 +1,6 @@
 //! Artifacts over HTTP, and the latest of each key.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -14,6 +13,7 @@ use tidegate_store::Tx;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

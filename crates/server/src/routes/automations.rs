@@ -1,10 +1,10 @@
 //! Automations: what every deployment asks before it makes its own, namely that the old ones go. The rest is not served yet.
 
-use axum::{Json, extract::Path, http::StatusCode};
+use axum::{extract::Path, http::StatusCode};
 use serde_json::Value;
 use tidegate_store::Tx;
 
-use crate::{error::ApiError, extract::Db, router::Routes};
+use crate::{answer::Json, error::ApiError, extract::Db, router::Routes};
 
 pub fn routes(routes: Routes) -> Routes {
     routes.delete("/automations/owned-by/{resource_id}", delete_owned)

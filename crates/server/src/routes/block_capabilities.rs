@@ -1,9 +1,8 @@
 //! Block capabilities over HTTP.
 
-use axum::Json;
 use tidegate_store::Tx;
 
-use crate::{error::ApiError, extract::Db, router::Routes};
+use crate::{answer::Json, error::ApiError, extract::Db, router::Routes};
 
 pub fn routes(routes: Routes) -> Routes {
     routes.get("/block_capabilities/", list)

@@ -1,6 +1,6 @@
 //! Block documents over HTTP. Secrets are hidden unless the request asks for them.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use tidegate_api::{
     blocks::{BlockDocument, BlockDocumentCreate, BlockDocumentSort, BlockDocumentUpdate},
@@ -10,6 +10,7 @@ use tidegate_store::{DocumentFilters, Reveal, Tx};
 
 use crate::{
     App,
+    answer::Json,
     blocks::documents,
     error::ApiError,
     extract::{Body, Db, Id, Params},

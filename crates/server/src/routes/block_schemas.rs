@@ -1,7 +1,6 @@
 //! Block schemas over HTTP.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -14,6 +13,7 @@ use tidegate_store::Tx;
 
 use crate::{
     App,
+    answer::Json,
     blocks::schemas::{self, Registered},
     error::ApiError,
     extract::{Body, Db, Id, Params},

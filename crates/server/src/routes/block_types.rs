@@ -1,7 +1,6 @@
 //! Block types over HTTP, and the documents of one type.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -15,6 +14,7 @@ use tidegate_store::{DocumentFilters, Protection, Tx};
 
 use crate::{
     App,
+    answer::Json,
     blocks::{documents, system},
     error::ApiError,
     extract::{Body, Db, Id, Params},

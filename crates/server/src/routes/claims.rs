@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
     extract::{Path, State},
     response::Response,
 };
@@ -23,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db, Id},
     orchestration::respond,

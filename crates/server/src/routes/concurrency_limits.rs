@@ -1,7 +1,6 @@
 //! Global concurrency limits over HTTP: taking slots by name, with and without leases, and giving them back.
 
 use axum::{
-    Json,
     extract::{FromRequestParts, Path, State},
     http::{StatusCode, request::Parts},
 };
@@ -21,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, no_route, parse_path_uuid},
     router::Routes,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tidegate_core::time::Timestamp;
 use tidegate_store::Tx;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Db, Params},
     router::Routes,

@@ -5,7 +5,6 @@ mod schedules;
 mod write;
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -26,6 +25,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

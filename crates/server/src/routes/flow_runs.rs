@@ -6,7 +6,7 @@ mod labels;
 mod resume;
 mod set_state;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use tidegate_api::{
     Patch,
     filters::{ListRequest, Paginated, RunFilters},
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db, Id},
     job_template::{self, Occasion},

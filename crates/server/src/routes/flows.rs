@@ -1,7 +1,6 @@
 //! Flows over HTTP.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -13,6 +12,7 @@ use tidegate_store::Tx;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

@@ -1,7 +1,6 @@
 //! Logs over HTTP: records in, in bulk; records out, by filter or as a file.
 
 use axum::{
-    Json,
     body::Body as ResponseBody,
     extract::{Request, State},
     http::{StatusCode, header},
@@ -20,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id, content_type, operation_of, read_bytes},
     ingest::logs,

@@ -1,10 +1,10 @@
 //! Liveness, readiness and versions.
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde_json::{Value, json};
 use tidegate_store::{Tx, sql};
 
-use crate::{App, error::ApiError, router::Routes};
+use crate::{App, answer::Json, error::ApiError, router::Routes};
 
 /// The API version that the contract belongs to.
 pub const API_VERSION: &str = "0.8.4";

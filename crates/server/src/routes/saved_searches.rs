@@ -1,12 +1,13 @@
 //! Saved searches over HTTP.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use tidegate_api::saved_searches::{SavedSearch, SavedSearchCreate};
 use tidegate_store::Tx;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

@@ -1,6 +1,6 @@
 //! Task runs over HTTP. Ordinary ones arrive as events; background tasks and older clients use these calls.
 
-use axum::{Json, extract::State, http::StatusCode, response::Response};
+use axum::{extract::State, http::StatusCode, response::Response};
 use serde::Deserialize;
 use tidegate_api::{
     filters::{ListRequest, Paginated, RunFilters},
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db, Id, Params},
     orchestration::respond,

@@ -1,7 +1,6 @@
 //! Variables over HTTP, by id and by name.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -14,6 +13,7 @@ use tidegate_store::{Store, Tx, VariableKey};
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

@@ -5,7 +5,6 @@ pub(crate) mod queues;
 mod workers;
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Response},
@@ -23,6 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db},
     job_template::{Occasion, check_job_variables},

@@ -2,7 +2,6 @@
 //! pool.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
@@ -24,6 +23,7 @@ use uuid::Uuid;
 use super::work_pools::{pages, queues::Request};
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,

@@ -1,7 +1,7 @@
 //! Runs of deployments: created one by one or many at once, with parameters filled in and checked, and given by the
 //! schedules between two times that a client names.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use tidegate_api::{
@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{absent, write::require_queue_of};
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db, Id},
     job_template::{self, Occasion},

@@ -1,6 +1,6 @@
 //! A deployment's schedules over HTTP, one by one, and how a schedule is completed before it is stored.
 
-use axum::{Json, http::StatusCode};
+use axum::http::StatusCode;
 use tidegate_api::{
     Patch,
     deployments::{DeploymentSchedule, DeploymentScheduleCreate, DeploymentScheduleUpdate},
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::absent_stopped;
 use crate::{
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id, Ids},
 };

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use axum::{Json, http::StatusCode};
+use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tidegate_api::{
     Patch,
@@ -23,6 +23,7 @@ use super::{
     schedules::{completed, completed_update, new_schedule},
 };
 use crate::{
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id, read_as},
     job_template::{self, Occasion},

@@ -1,9 +1,6 @@
 //! How many events there were: by name, by resource, or by spans of time.
 
-use axum::{
-    Json,
-    extract::{FromRequest, Path, Request, State},
-};
+use axum::extract::{FromRequest, Path, Request, State};
 use serde::Deserialize;
 use serde_json::json;
 use tidegate_api::{
@@ -15,6 +12,7 @@ use tidegate_store::{EventKey, Tx, event_range};
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, no_route, read_bytes},
 };

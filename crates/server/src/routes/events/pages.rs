@@ -1,7 +1,6 @@
 //! Pages of events. The token of the next page holds the whole query, so that the server remembers nothing.
 
 use axum::{
-    Json,
     extract::{RawQuery, State},
     http::{HeaderMap, StatusCode, header},
 };
@@ -12,6 +11,7 @@ use tidegate_store::{StoredEvent, Tx, event_range};
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db},
 };

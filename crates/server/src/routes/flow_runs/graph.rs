@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use tidegate_core::{json::Json as RawJson, state::StateType, time::Timestamp};
 use tidegate_store::{
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Db, Id, Params},
 };

@@ -1,7 +1,6 @@
 //! Inputs of flow runs over HTTP.
 
 use axum::{
-    Json,
     extract::Path,
     http::{StatusCode, header},
     response::IntoResponse,
@@ -11,6 +10,7 @@ use tidegate_api::flow_runs::FlowRunInput;
 use tidegate_store::Tx;
 
 use crate::{
+    answer::Json,
     error::ApiError,
     extract::{Body, Db, Id},
 };

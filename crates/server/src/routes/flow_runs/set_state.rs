@@ -1,6 +1,6 @@
 //! State changes of flow runs over HTTP, and the histories they leave.
 
-use axum::{Json, extract::State, response::Response};
+use axum::{extract::State, response::Response};
 use serde::Deserialize;
 use tidegate_api::orchestration::SetState;
 use tidegate_core::state::State as RunState;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Caller, Db, Id, Params},
     orchestration::respond,

@@ -1,9 +1,6 @@
 //! What pollers ask for: the due runs of a pool, best first. Only looks; whoever takes a run says so with its state.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::extract::{Path, State};
 use serde::Deserialize;
 use tidegate_api::work_pools::{WorkQueue, WorkerFlowRun};
 use tidegate_core::time::Timestamp;
@@ -13,6 +10,7 @@ use uuid::Uuid;
 use super::{queues::require_queue, require_pool_id};
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db},
 };

@@ -1,7 +1,6 @@
 //! The queues of a pool over HTTP.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -15,6 +14,7 @@ use tidegate_store::Tx;
 use super::{require_pool, require_pool_id};
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db},
 };

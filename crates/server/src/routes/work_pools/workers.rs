@@ -1,7 +1,6 @@
 //! The workers of a pool over HTTP.
 
 use axum::{
-    Json,
     extract::{Path, State},
     http::StatusCode,
 };
@@ -12,6 +11,7 @@ use tidegate_store::Tx;
 use super::require_pool_id;
 use crate::{
     App,
+    answer::Json,
     error::ApiError,
     extract::{Body, Db},
 };
