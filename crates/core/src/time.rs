@@ -1,9 +1,13 @@
 //! Instants as they cross the wire: RFC 3339 with microseconds, in UTC or with the offset that a client wrote. No clock.
 
+mod utc_text;
+
 use std::{fmt, ops};
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, Offset, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use utc_text::UtcText;
 
 /// An instant in UTC, cut to whole microseconds (what both databases and the wire can hold).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +47,9 @@ impl Timestamp {
 
     /// Reads what clients send: RFC 3339, a space for the `T`, no zone (taken as UTC), a bare date, or seconds since 1970.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(time) = utc_text::parse(text) {
+            return Some(Self(time));
+        }
         let text = text.trim();
         if let Ok(time) = DateTime::parse_from_rfc3339(text) {
             return Some(time.to_utc().into());
@@ -89,6 +96,9 @@ impl ops::Sub for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = UtcText::of(self.0) {
+            return f.write_str(text.as_str());
+        }
         let precision = if self.0.timestamp_subsec_micros() == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
         f.write_str(&self.0.to_rfc3339_opts(precision, true))
     }
@@ -102,7 +112,10 @@ impl fmt::Debug for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        match UtcText::of(self.0) {
+            Some(text) => serializer.serialize_str(text.as_str()),
+            None => serializer.collect_str(self),
+        }
     }
 }
 
@@ -162,6 +175,9 @@ impl Eq for OffsetTimestamp {}
 
 impl fmt::Display for OffsetTimestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.offset.local_minus_utc() == 0 {
+            return self.at.fmt(f);
+        }
         let precision =
             if self.at.0.timestamp_subsec_micros() == 0 { SecondsFormat::Secs } else { SecondsFormat::Micros };
         f.write_str(&self.at.0.with_timezone(&self.offset).to_rfc3339_opts(precision, true))
@@ -176,7 +192,7 @@ impl fmt::Debug for OffsetTimestamp {
 
 impl Serialize for OffsetTimestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if self.offset.local_minus_utc() == 0 { self.at.serialize(serializer) } else { serializer.collect_str(self) }
     }
 }
 
@@ -189,6 +205,9 @@ impl<'de> Deserialize<'de> for OffsetTimestamp {
                 f.write_str("an RFC 3339 timestamp")
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<OffsetTimestamp, E> {
+                if let Some(time) = utc_text::parse(text) {
+                    return Ok(Timestamp(time).into());
+                }
                 // Only this form names an offset; the others are taken as UTC.
                 if let Ok(time) = DateTime::parse_from_rfc3339(text) {
                     return Ok(OffsetTimestamp { at: time.to_utc().into(), offset: *time.offset() });
