@@ -1,6 +1,6 @@
 //! What handlers share: the store, the settings and the hubs that wake long polls and sockets.
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use tidegate_store::{Secrets, Store};
 use tokio_util::sync::CancellationToken;
@@ -12,9 +12,24 @@ use crate::{
     sockets::hubs::{EventHub, LogHub},
 };
 
-/// Cheap to clone; one for each request.
+/// A handle to what is shared. Every layer of a request takes one, so a copy is one count.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+impl App {
+    pub fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+pub struct Shared {
     pub store: Store,
     pub settings: Arc<Settings>,
     /// The key that block documents are sealed with.

@@ -32,7 +32,7 @@ where
 {
     type Rejection = Infallible;
     async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(App::from_ref(state).store))
+        Ok(Self(App::from_ref(state).store.clone()))
     }
 }
 

@@ -81,7 +81,7 @@ impl Server {
         let stopping = CancellationToken::new();
         let log_hub = LogHub::start(&store, &stopping);
         let secrets = blocks::open(&store, &settings).await?;
-        let app = App {
+        let app = App::new(app::Shared {
             ingest: Ingest::start(&store, &log_hub, settings.heartbeat_lease_seconds),
             event_hub: EventHub::start(&store, &stopping),
             log_hub,
@@ -90,7 +90,7 @@ impl Server {
             settings: Arc::new(settings),
             services: Board::default(),
             stopping,
-        };
+        });
         Ok(Self { app, listener })
     }
 

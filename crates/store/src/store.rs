@@ -30,7 +30,6 @@ pub struct Options {
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
-#[derive(Clone)]
 enum Lanes {
     Sqlite { writer: mpsc::Sender<Box<dyn Job>>, readers: mpsc::Sender<Box<dyn Job>> },
     Postgres { writers: Arc<[mpsc::Sender<Box<dyn Job>>]>, readers: mpsc::Sender<Box<dyn Job>> },
@@ -39,10 +38,14 @@ enum Lanes {
 /// A cheap handle to an open database.
 #[derive(Clone)]
 pub struct Store {
+    shared: Arc<Shared>,
+    workspace: Uuid,
+}
+
+struct Shared {
     lanes: Lanes,
     wakes: broadcast::Sender<Wake>,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    workspace: Uuid,
 }
 
 impl Store {
@@ -62,7 +65,8 @@ impl Store {
                 Lanes::Postgres { writers: handle.writers.into(), readers: handle.readers }
             }
         };
-        let store = Self { lanes, wakes, clock, workspace: WorkspaceId::DEFAULT.0 };
+        let shared = Arc::new(Shared { lanes, wakes, clock });
+        let store = Self { shared, workspace: WorkspaceId::DEFAULT.0 };
         migrations::run(&store, options.migrate).await?;
         Ok(store)
     }
@@ -74,11 +78,11 @@ impl Store {
     }
 
     pub fn now(&self) -> Timestamp {
-        (self.clock)()
+        (self.shared.clock)()
     }
 
     pub fn dialect(&self) -> Dialect {
-        match self.lanes {
+        match self.shared.lanes {
             Lanes::Sqlite { .. } => Dialect::Sqlite,
             Lanes::Postgres { .. } => Dialect::Postgres,
         }
@@ -86,7 +90,7 @@ impl Store {
 
     /// Nudges after commits. A receiver that lags misses some: look at the database again when told so.
     pub fn wakes(&self) -> broadcast::Receiver<Wake> {
-        self.wakes.subscribe()
+        self.shared.wakes.subscribe()
     }
 
     /// Runs `operation` on a snapshot.
@@ -96,7 +100,7 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (Lanes::Sqlite { readers, .. } | Lanes::Postgres { readers, .. }) = &self.lanes;
+        let (Lanes::Sqlite { readers, .. } | Lanes::Postgres { readers, .. }) = &self.shared.lanes;
         submit(readers, self.workspace, operation).await
     }
 
@@ -108,7 +112,7 @@ impl Store {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        match &self.lanes {
+        match &self.shared.lanes {
             Lanes::Sqlite { writer, .. } => submit(writer, self.workspace, operation).await,
             Lanes::Postgres { writers, .. } => {
                 let mut hasher = std::hash::DefaultHasher::new();
