@@ -9,7 +9,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// jemalloc at start.
 #[expect(unsafe_code, reason = "jemalloc reads its settings from a symbol of this name; there is no other such symbol")]
 #[expect(non_upper_case_globals, reason = "the name is jemalloc's")]
-#[unsafe(export_name = "_rjem_malloc_conf")]
+#[unsafe(export_name = "malloc_conf")]
 pub static malloc_conf: &[u8; 63] = b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:1000\0";
 
 fn main() -> ExitCode {

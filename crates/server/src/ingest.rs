@@ -18,7 +18,7 @@ const QUEUE: usize = 256;
 /// Writes under way at once: while one commits, the next is being made.
 const WRITES: usize = 2;
 /// Records of one write; beyond this a transaction keeps others waiting for too long.
-const LOG_ROWS: usize = 20_000;
+const LOG_ROWS: usize = 8_000;
 const EVENT_ROWS: usize = 2_000;
 
 /// Why records were not stored.
