@@ -67,6 +67,21 @@ def test_a_claim_that_never_started_is_due_again(make_server):
     assert server.set_state(run, "RUNNING", headers=new)["status"] == "ACCEPT"
 
 
+def test_a_claim_that_nobody_acknowledges_is_due_again_long_before_its_lease(make_server):
+    server = make_server().start()
+    flow, pool = server.flow(), server.pool()
+    runs = [server.scheduled_run(flow, pool) for _ in range(2)]
+    path = f"/work_pools/{pool['name']}"
+    claim = {"worker_name": "worker", "limit": 2, "wait_seconds": 0, "lease_seconds": 600, "acknowledges": True}
+    claimed = {run["flow_run"]["id"]: run["owner"]["token"] for run in server.post(f"{path}/claim", claim)["runs"]}
+    assert set(claimed) == {run["id"] for run in runs}
+    kept, lost = runs
+    owned = [{"flow_run_id": kept["id"], "token": claimed[kept["id"]]}]
+    server.post(f"{path}/leases/renew", {"worker_name": "worker", "lease_seconds": 600, "runs": owned})
+    wait_until(lambda: server.run(lost)["state_type"] == "SCHEDULED", 8 + 5, "the run's return")
+    assert server.run(kept)["state_type"] == "PENDING"
+
+
 def test_a_renewed_lease_lives_and_a_lost_one_is_told(make_server):
     server = make_server().start()
     flow, pool = server.flow(), server.pool()

@@ -52,6 +52,10 @@ pub struct ClaimRequest {
     pub wait_seconds: f64,
     #[serde(default)]
     pub lease_seconds: Option<f64>,
+    /// The worker renews the lease as soon as the answer has come. Until then it is short, so that runs offered to a worker
+    /// that has just vanished are due again soon.
+    #[serde(default)]
+    pub acknowledges: bool,
 }
 
 /// The lease that a claim gave.

@@ -18,6 +18,8 @@ use crate::{
 /// Pools of this type are polled by agents, know no workers and so have no status.
 pub(crate) const AGENT: &str = "prefect-agent";
 
+/// Events of a pool's status that follow each other within this time say so.
+const RECENT_STATUS_SECONDS: f64 = 600.0;
 const KIND: &str = "prefect.work-pool";
 pub(crate) const TYPE: &str = "prefect.work-pool.type";
 
@@ -254,8 +256,21 @@ impl Tx {
     async fn emit_pool_status(&mut self, pool: &WorkPool) -> Result<()> {
         let Some(status) = pool.status else { return Ok(()) };
         let event = ResourceEvent::new(KIND, pool.id, &status.in_event_name());
-        let event = event.named(&pool.name).label(TYPE, &pool.kind).at(self.now());
+        let before = self.last_pool_status_event(pool.id).await?;
+        let event = event.named(&pool.name).label(TYPE, &pool.kind).follows(before).at(self.now());
         self.emit(&event).await.map(drop)
+    }
+
+    /// The event of the status before this one, if it is so young that the two could arrive in the wrong order.
+    async fn last_pool_status_event(&mut self, pool: Uuid) -> Result<Option<Uuid>> {
+        let sql = sql!(
+            "SELECT id FROM event WHERE resource_id = $1 AND occurred > $2 AND event IN \
+             ('prefect.work-pool.ready', 'prefect.work-pool.not-ready', 'prefect.work-pool.paused') \
+             ORDER BY occurred DESC, id DESC LIMIT 1",
+            format!("prefect.work-pool.{pool}"),
+            self.now().plus_seconds(-RECENT_STATUS_SECONDS),
+        );
+        self.optional(&sql, |row| row.next()).await
     }
 
     /// Deletes a pool with its queues and workers. Its runs and deployments stay, without a queue.

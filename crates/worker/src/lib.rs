@@ -5,12 +5,15 @@
 //! machine are the first kind.
 
 mod clock;
+mod events;
+mod health;
 mod home;
 pub mod infrastructure;
 pub mod job;
 mod logs;
 pub mod metrics;
 mod options;
+mod outbox;
 mod output;
 pub mod process;
 mod report;
@@ -25,12 +28,23 @@ use tokio_util::sync::CancellationToken;
 
 pub use options::{Options, Outcome};
 
-use crate::{home::Home, process::Process, worker::Worker};
+use crate::{
+    health::{Health, HealthCheck},
+    home::Home,
+    process::Process,
+    worker::Worker,
+};
 
 /// Runs a process worker until `shutdown` is cancelled and its runs have ended (see [`Options::drain_grace`] and
 /// [`Options::hard_stop`]). An error means that the worker could not begin: a name in use, a pool of another type, a
 /// server that refuses; a server that is merely away is waited for.
 pub async fn run(options: Options, client: Client, shutdown: CancellationToken) -> anyhow::Result<Outcome> {
+    let health = Health::new(options.query);
+    // Asked for by whoever restarts workers, so it answers before anything else may take time.
+    let _health_check = match options.health_check {
+        Some(address) => Some(HealthCheck::start(address, health.clone()).await?),
+        None => None,
+    };
     let home = Home::take(&options.home, &options.pool, options.name.as_deref()).context("taking a worker's name")?;
     let process = Process::new(
         home.directory.clone(),
@@ -38,5 +52,5 @@ pub async fn run(options: Options, client: Client, shutdown: CancellationToken) 
         options.environment.clone(),
         options.supervisor.clone(),
     );
-    Arc::new(Worker::new(options, &home, client, process, shutdown)).run().await
+    Arc::new(Worker::new(options, &home, client, process, health, shutdown)).run().await
 }

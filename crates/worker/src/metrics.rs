@@ -24,6 +24,8 @@ pub const RENEWAL_ERRORS: &str = "tidegate_worker_renewal_errors_total";
 pub const REPORT_ERRORS: &str = "tidegate_worker_report_errors_total";
 /// Lines of output that nobody took in time and that the run's log therefore lacks.
 pub const LINES_DROPPED: &str = "tidegate_worker_output_lines_dropped_total";
+/// Events of the worker that the server did not take in time.
+pub const EVENTS_DROPPED: &str = "tidegate_worker_events_dropped_total";
 
 /// Tells the recorder what each metric means. Call it once, after the recorder is installed.
 pub fn describe() {
@@ -40,4 +42,5 @@ pub fn describe() {
     describe_counter!(RENEWAL_ERRORS, "Renewals of leases that failed.");
     describe_counter!(REPORT_ERRORS, "Reports on ended runs that have to be made again.");
     describe_counter!(LINES_DROPPED, "Lines of output that the run's log lacks.");
+    describe_counter!(EVENTS_DROPPED, "Events of the worker that were not sent.");
 }

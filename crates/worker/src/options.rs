@@ -1,6 +1,6 @@
 //! What a worker can be told.
 
-use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,8 @@ pub struct Options {
     pub process_grace: Duration,
     /// How long runs may go on after the shutdown token was cancelled (TIDEGATE_WORKER_DRAIN_SECONDS).
     pub drain_grace: Duration,
+    /// Where `GET /health` is answered, if anywhere (`--with-healthcheck`).
+    pub health_check: Option<SocketAddr>,
     /// Cancelled on the second signal: runs are killed at once.
     pub hard_stop: CancellationToken,
     /// The command that runs [`crate::process::supervisor::main`] with the arguments that follow; `None` means this very
@@ -71,6 +73,7 @@ impl Options {
             lease: Duration::from_secs(30),
             process_grace: Duration::from_secs(30),
             drain_grace: Duration::from_mins(1),
+            health_check: None,
             hard_stop: CancellationToken::new(),
             supervisor: None,
         }

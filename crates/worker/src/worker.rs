@@ -18,7 +18,10 @@ use std::{
 
 use anyhow::Context as _;
 use tidegate_client::Client;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
@@ -26,6 +29,8 @@ use self::pool::Pool;
 use crate::{
     Options, Outcome,
     clock::now,
+    events::Events,
+    health::Health,
     home::Home,
     infrastructure::{Found, Infrastructure},
     job::Caller,
@@ -48,6 +53,10 @@ pub(crate) struct Worker<I> {
     pub(crate) pool: Pool,
     pub(crate) runs: Runs,
     pub(crate) logs: Logs,
+    pub(crate) events: Events,
+    pub(crate) health: Health,
+    /// Runs were claimed: their leases are short until they are renewed.
+    pub(crate) claimed: Notify,
     pub(crate) tally: Tally,
     /// One task per run, and whatever must end before the worker does.
     pub(crate) tasks: TaskTracker,
@@ -91,15 +100,20 @@ impl<I: Infrastructure> Worker<I> {
         home: &Home,
         client: Client,
         infrastructure: I,
+        health: Health,
         draining: CancellationToken,
     ) -> Self {
-        let log_tasks = TaskTracker::new();
+        // They end with the worker; what they hold is flushed before that.
+        let senders = TaskTracker::new();
         Self {
             name: home.name.clone(),
             caller: Caller::new(options.environment.clone(), &client),
             pool: Pool::default(),
             runs: Runs::default(),
-            logs: Logs::spawn(client.clone(), Arc::new(now), &log_tasks),
+            logs: Logs::spawn(client.clone(), Arc::new(now), &senders),
+            events: Events::spawn(client.clone(), &senders, I::TYPE, &home.name),
+            health,
+            claimed: Notify::new(),
             tally: Tally::default(),
             tasks: TaskTracker::new(),
             draining,
@@ -127,6 +141,7 @@ impl<I: Infrastructure> Worker<I> {
             spawn_loop(Loop::Leases);
         }
         self.beat().await;
+        let present = self.pool().await.ok().map(|pool| (self.events.started(&pool), pool));
         spawn_loop(Loop::Heartbeat);
         let (pool, name) = (&self.options.pool, &self.name);
         info!(worker.name = name, work_pool.name = pool, ?dispatch, "worker {name} serves the work pool {pool}");
@@ -141,7 +156,10 @@ impl<I: Infrastructure> Worker<I> {
             self.tasks.close();
             self.tasks.wait().await;
         }
-        let _ = timeout(LAST_REPORTS, self.logs.flush()).await;
+        if let Some((started, pool)) = present {
+            self.events.stopped(&pool, started);
+        }
+        let _ = timeout(LAST_REPORTS, async { tokio::join!(self.logs.flush(), self.events.flush()) }).await;
         stopped.cancel();
         loops.close();
         loops.wait().await;

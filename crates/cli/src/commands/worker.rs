@@ -1,5 +1,6 @@
 //! `worker`: runs flow runs of a work pool on this machine.
 
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -53,6 +54,9 @@ pub struct Start {
     /// Python, or a virtual environment, of runs that name none
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Answer `GET /health` at `worker.webserver.host` and `worker.webserver.port`
+    #[arg(long)]
+    with_healthcheck: bool,
     /// Accepted for scripts made for the reference: nothing is ever installed
     #[arg(long, hide = true)]
     install_policy: Option<String>,
@@ -95,6 +99,7 @@ fn options(arguments: Start, settings: &Settings) -> anyhow::Result<Options> {
     options.create_pool_if_not_found = !arguments.no_create_pool_if_not_found;
     options.base_job_template = arguments.base_job_template.map(|path| values::object_in_file(&path)).transpose()?;
     options.run_once = arguments.run_once;
+    options.health_check = arguments.with_healthcheck.then(|| health_check(settings)).transpose()?;
     options.environment = settings.environment().variables.clone();
     options.environment.extend(settings.for_python());
     options.python = arguments.python.or_else(|| settings.path(&key::PYTHON));
@@ -109,4 +114,14 @@ fn options(arguments: Start, settings: &Settings) -> anyhow::Result<Options> {
     options.process_grace = settings.duration(&key::PROCESS_GRACE_SECONDS);
     options.drain_grace = settings.duration(&key::DRAIN_SECONDS);
     Ok(options)
+}
+
+fn health_check(settings: &Settings) -> anyhow::Result<SocketAddr> {
+    let text = |setting| settings.text(setting).unwrap_or_default();
+    let place = format!("{}:{}", text(&table::worker::WEBSERVER_HOST), text(&table::worker::WEBSERVER_PORT));
+    let resolved = place.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    resolved.ok_or_else(|| {
+        let failure = Failure::usage(format!("`{place}` is no address that a health check could listen at"));
+        failure.hint("`worker.webserver.host` and `worker.webserver.port` name it").into()
+    })
 }

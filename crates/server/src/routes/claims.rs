@@ -41,6 +41,8 @@ pub fn routes(routes: Routes) -> Routes {
 /// A request to cancel is told again for this long to a worker that asks anew; after that, renewals tell it.
 const CANCEL_MEMORY_SECONDS: f64 = 2.0;
 const LONGEST_WAIT_SECONDS: f64 = 60.0;
+/// The lease of a run whose worker has yet to say that it came.
+const UNACKNOWLEDGED_SECONDS: f64 = 8.0;
 /// Without a nudge a waiter looks again this often, so that a lost nudge costs a moment and nothing else.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -93,12 +95,13 @@ async fn claimant(app: &App, store: &Store, name: &str, request: &ClaimRequest) 
             Ok::<_, ApiError>((pool.id, wanted.as_ref().map(|_| queues)))
         })
         .await?;
+    let lease = request.lease_seconds.unwrap_or(app.settings.lease_seconds).clamp(1.0, 86_400.0);
     Ok(Claimant {
         pool,
         worker_name: request.worker_name.clone(),
         queues,
         limit: request.limit.clamp(0, 200),
-        lease_seconds: request.lease_seconds.unwrap_or(app.settings.lease_seconds).clamp(1.0, 86_400.0),
+        lease_seconds: if request.acknowledges { lease.min(UNACKNOWLEDGED_SECONDS) } else { lease },
     })
 }
 

@@ -35,7 +35,8 @@ macro_rules! store_suite {
 store_suite! {
     pools: a_new_pool_has_a_default_queue_and_waits_for_a_worker, a_name_is_taken_once, priorities_stay_unique,
         a_heartbeat_makes_a_pool_ready_and_silence_ends_it, a_poll_makes_queues_ready_for_a_minute,
-        deleting_a_pool_takes_its_queues_and_workers, pauses_show_in_the_status, queues_without_a_pool_share_one;
+        deleting_a_pool_takes_its_queues_and_workers, pauses_show_in_the_status,
+        a_status_follows_the_one_before_it, queues_without_a_pool_share_one;
     due_runs: come_by_priority_and_then_by_time, respect_limits_of_queue_and_pool, of_paused_queues_and_pools_wait,
         that_wait_in_their_own_process_are_nobody_elses, may_be_asked_for_by_time_and_queue;
     variables: hold_any_value_under_one_name, are_changed_and_deleted_by_id_or_name, are_found_by_name_and_tags;

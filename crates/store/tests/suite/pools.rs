@@ -7,6 +7,7 @@ use tidegate_api::work_pools::{
 };
 use tidegate_core::json::Json;
 use tidegate_store::{Patience, Silence, Tx};
+use uuid::Uuid;
 
 use crate::databases::Database;
 
@@ -105,6 +106,30 @@ pub async fn pauses_show_in_the_status(database: &Database) {
         database.write(async move |tx: &mut Tx| tx.update_work_pool(before.clone(), update.clone()).await).await;
         assert_eq!(read_pool(database).await.status, Some(status));
     }
+}
+
+pub async fn a_status_follows_the_one_before_it(database: &Database) {
+    let pool = create_pool(database).await;
+    let pause = async |paused| {
+        let update = WorkPoolUpdate { is_paused: Patch::Set(paused), ..WorkPoolUpdate::default() };
+        let before = pool.clone();
+        database.write(async move |tx: &mut Tx| tx.update_work_pool(before.clone(), update.clone()).await).await;
+    };
+    database.clock.advance(1);
+    pause(true).await;
+    database.clock.advance(601);
+    pause(false).await;
+    let told = database.write(async |tx: &mut Tx| {
+        let sql = tidegate_store::sql!(
+            "SELECT id, event, follows FROM event WHERE resource_id LIKE 'prefect.work-pool.%' ORDER BY occurred, id"
+        );
+        tx.all(&sql, |row| Ok((row.next::<Uuid>()?, row.next::<String>()?, row.next::<Option<Uuid>>()?))).await
+    });
+    let told = told.await;
+    let names: Vec<_> = told.iter().map(|(_, name, _)| name.rsplit('.').next().unwrap()).collect();
+    assert_eq!(names, ["created", "not-ready", "paused", "not-ready"]);
+    let followed: Vec<_> = told.iter().map(|(_, _, follows)| *follows).collect();
+    assert_eq!(followed, [None, None, Some(told[1].0), None], "what is long past cannot arrive late");
 }
 
 const PATIENCE: Patience = Patience { worker_intervals: 3.0, worker_interval: 30.0, queue: 60.0, deployment: 60.0 };

@@ -49,12 +49,22 @@ pub(crate) fn choose(command: Option<&str>, around: &Surroundings<'_>) -> Result
         return Err(Failure::new(FailureClass::ConfigError, "The job variable `command` holds no command."));
     };
     let shown = program.display().to_string();
-    let found = find(&shown, &path, around).ok_or_else(|| {
-        Failure::new(FailureClass::CommandNotFound, format!("The command `{shown}` was not found on this worker."))
-            .with_hint("check the job variable `command`, and PATH where the worker runs")
-    })?;
+    let found = find(&shown, &path, around).ok_or_else(|| not_found(&shown, command.is_some()))?;
     words[0] = found.into_os_string();
     Ok(Invocation { words, path })
+}
+
+fn not_found(program: &str, is_command: bool) -> Failure {
+    let (what, hint) = if is_command {
+        ("command", "check the job variable `command`, and PATH where the worker runs")
+    } else {
+        (
+            "Python interpreter",
+            "check VIRTUAL_ENV in the job variable `env` and of the worker, and TIDEGATE_WORKER_PYTHON",
+        )
+    };
+    Failure::new(FailureClass::CommandNotFound, format!("The {what} `{program}` was not found on this worker."))
+        .with_hint(hint)
 }
 
 /// The interpreter that was named, in the order: the job's virtual environment, the worker's setting, the worker's
@@ -197,6 +207,8 @@ mod tests {
         assert_eq!(program(None, &[], None, &[("PATH", &old)]), engine(at("old/python")));
         assert_eq!(program(None, &[], None, &[]), "config_error");
         assert_eq!(program(None, &[("PATH", &at("nowhere"))], None, &[("PATH", &path)]), "config_error");
+        assert_eq!(program(None, &[("VIRTUAL_ENV", &at("nowhere"))], None, &worker), "command_not_found");
+        assert!(not_found("/venv", false).to_string().contains("VIRTUAL_ENV"));
     }
 
     #[test]

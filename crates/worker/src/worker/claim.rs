@@ -54,14 +54,17 @@ impl<I: Infrastructure> Worker<I> {
             limit: self.free() as i64,
             wait_seconds,
             lease_seconds: Some(self.options.lease.as_secs_f64()),
+            acknowledges: true,
         };
         let claimed = self.client.claim_flow_runs(&self.options.pool, &request).await?;
+        self.health.note();
         let mut brought = claimed.runs.len();
         for run in claimed.cancelling {
             brought += usize::from(self.runs.order(run.flow_run_id, Some(run.token), Order::Cancel));
         }
         for run in claimed.runs {
             self.take(run.flow_run, run.owner.attempt, Some(run.owner.token), "claim");
+            self.claimed.notify_one();
         }
         Ok(brought)
     }

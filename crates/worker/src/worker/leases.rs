@@ -17,7 +17,11 @@ impl<I: Infrastructure> Worker<I> {
         let mut ticks = interval(self.options.lease / RENEWALS_PER_LEASE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // That they came here is what the server waits to hear.
+                () = self.claimed.notified() => {}
+            }
             self.renew().await;
         }
     }

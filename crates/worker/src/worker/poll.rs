@@ -49,11 +49,13 @@ impl<I: Infrastructure> Worker<I> {
     pub(super) async fn poll(self: &Arc<Self>) -> tidegate_client::Result<()> {
         let free = self.free();
         if free == 0 {
+            self.health.note();
             return Ok(());
         }
         let before = now().plus_seconds(self.options.prefetch.as_secs_f64());
         let queues = self.work_queues();
         let due = self.client.list_scheduled_flow_runs(&self.options.pool, queues.as_deref(), before, None).await?;
+        self.health.note();
         for entry in due.into_iter().filter(|entry| !self.runs.contains(entry.flow_run.id)).take(free) {
             let run = entry.flow_run;
             match self.propose_pending(&run).await {

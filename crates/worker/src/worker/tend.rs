@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use serde_json::json;
 use tidegate_api::{
     Patch,
     flow_runs::{FlowRun, FlowRunUpdate},
@@ -19,6 +20,7 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::Worker;
 use crate::{
+    events::{self, Submitted},
     infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, Stop},
     job::{self, Facts},
     logs::{Level, WORKER},
@@ -52,7 +54,7 @@ impl<I: Infrastructure> Worker<I> {
         match &found {
             Found::Started(attempt, identifier) => {
                 let output = Output::new(attempt.flow_run_id, self.client.clone(), self.logs.clone());
-                self.watch(attempt, identifier, orders, output, mpsc::channel(1).1).instrument(span).await;
+                self.watch(attempt, identifier, orders, output, mpsc::channel(1).1, None).instrument(span).await;
             }
             Found::NeverStarted(attempt) => {
                 self.infrastructure.forget(attempt).await;
@@ -84,13 +86,13 @@ impl<I: Infrastructure> Worker<I> {
         let message = format!("Worker `{}` starts attempt {} of this run.", self.name, attempt.attempt);
         self.logs.write(run.id, WORKER, Level::Info, message);
         match self.start(run, attempt, sender).await {
-            Ok(identifier) => {
+            Ok((identifier, submitted)) => {
                 metrics::counter!(crate::metrics::RUNS_STARTED).increment(1);
                 metrics::histogram!(crate::metrics::START_SECONDS).record(began.elapsed().as_secs_f64());
                 info!(flow_run.id = %run.id, infrastructure = %identifier, "flow run {} runs as {} {identifier}", run.id, I::TYPE);
-                tokio::join!(self.tell_identifier(attempt, &identifier), async {
+                tokio::join!(self.tell_identifier(attempt, &identifier), self.label(attempt), async {
                     metrics::gauge!(crate::metrics::RUNS_LIVE).increment(1.0);
-                    self.watch(attempt, &identifier, orders, output, lines).await;
+                    self.watch(attempt, &identifier, orders, output, lines, Some(submitted)).await;
                     metrics::gauge!(crate::metrics::RUNS_LIVE).decrement(1.0);
                 });
             }
@@ -102,7 +104,12 @@ impl<I: Infrastructure> Worker<I> {
         }
     }
 
-    async fn start(&self, run: &FlowRun, attempt: &Attempt, output: mpsc::Sender<Line>) -> Result<Identifier, Failure> {
+    async fn start(
+        &self,
+        run: &FlowRun,
+        attempt: &Attempt,
+        output: mpsc::Sender<Line>,
+    ) -> Result<(Identifier, Submitted), Failure> {
         let unreadable = |error: tidegate_client::Error| {
             Failure::new(FailureClass::ConfigError, format!("What the run needs could not be read: {error}."))
         };
@@ -127,7 +134,46 @@ impl<I: Infrastructure> Worker<I> {
         };
         let job = job::resolve(facts, attempt, &self.caller, &self.client).await?;
         let spec = self.infrastructure.prepare(attempt, &job)?;
-        self.infrastructure.start(attempt, &spec, output).await
+        let submitted = self.events.submitted(events::related(run, flow.as_ref(), deployment.1.as_ref(), &pool));
+        let identifier = self.infrastructure.start(attempt, &spec, output).await?;
+        Ok((identifier, submitted))
+    }
+
+    /// Says on the run who has it, for filters and for people.
+    async fn label(&self, attempt: &Attempt) {
+        let mut labels = json!({ "prefect.worker.name": self.name, "prefect.worker.type": I::TYPE });
+        if let Ok(pool) = self.pool().await {
+            labels["prefect.work-pool.name"] = pool.name.clone().into();
+            labels["prefect.work-pool.id"] = pool.id.to_string().into();
+        }
+        if let Err(error) = self.client.update_flow_run_labels(attempt.flow_run_id, &labels).await {
+            warn!(flow_run.id = %attempt.flow_run_id, "flow run {} was not labelled: {error}", attempt.flow_run_id);
+        }
+    }
+
+    /// Tells how a run's infrastructure ended; for a run that an earlier worker started, its relations are read again.
+    async fn tell_executed(
+        &self,
+        attempt: &Attempt,
+        identifier: &Identifier,
+        exit: &Exit,
+        submitted: Option<Submitted>,
+    ) {
+        if let Some(Submitted { id, related }) = submitted {
+            return self.events.executed(related, Some(id), identifier, exit);
+        }
+        let related = async {
+            let run = self.client.read_flow_run(attempt.flow_run_id).await.ok()??;
+            let flow = self.client.read_flow(run.flow_id).await.ok()?;
+            let deployment = match run.deployment_id {
+                Some(id) => self.client.read_deployment(id).await.ok()?,
+                None => None,
+            };
+            Some(events::related(&run, flow.as_ref(), deployment.as_ref(), &*self.pool().await.ok()?))
+        };
+        if let Some(related) = related.await {
+            self.events.executed(related, None, identifier, exit);
+        }
     }
 
     async fn tell_identifier(&self, attempt: &Attempt, identifier: &Identifier) {
@@ -146,6 +192,7 @@ impl<I: Infrastructure> Worker<I> {
         mut orders: Orders,
         mut output: Output,
         mut lines: mpsc::Receiver<Line>,
+        submitted: Option<Submitted>,
     ) {
         let mut watching = std::pin::pin!(self.infrastructure.watch(identifier));
         let mut early = interval(EARLY_OUTPUT);
@@ -178,7 +225,11 @@ impl<I: Infrastructure> Worker<I> {
         while let Ok(line) = lines.try_recv() {
             output.push(line);
         }
-        self.account(attempt, &exit, obeyed, output).await;
+        // Its end is what matters; who watches may hear of it a moment later.
+        tokio::join!(
+            self.account(attempt, &exit, obeyed, output),
+            self.tell_executed(attempt, identifier, &exit, submitted)
+        );
     }
 
     async fn obey(&self, attempt: &Attempt, identifier: &Identifier, order: Order) {

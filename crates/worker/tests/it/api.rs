@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) runs: BTreeMap<Uuid, Run>,
     pub(crate) pool: Option<Value>,
     pub(crate) logs: Vec<Value>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) labels: BTreeMap<Uuid, Value>,
     pub(crate) heartbeats: usize,
     pub(crate) renewals: usize,
     /// How many runs the newest claim asked for.
@@ -215,8 +217,9 @@ fn routes(kind: Kind) -> Router<Api> {
         .route("/flows/{id}", get(read_flow))
         .route("/flow_runs/filter", post(filter_runs))
         .route("/flow_runs/{id}", get(read_run).patch(update_run))
-        .route("/flow_runs/{id}/labels", patch(no_content))
+        .route("/flow_runs/{id}/labels", patch(label))
         .route("/flow_runs/{id}/set_state", post(set_state))
+        .route("/events", post(write_events))
         .route("/logs/", post(write_logs))
         .route("/logs/filter", post(read_logs));
     match kind {
@@ -292,6 +295,16 @@ async fn set_state(State(api): State<Api>, Path(id): Path<Uuid>, Json(body): Jso
 async fn write_logs(State(api): State<Api>, Json(logs): Json<Vec<Value>>) -> StatusCode {
     api.change(|world| world.logs.extend(logs));
     StatusCode::CREATED
+}
+
+async fn write_events(State(api): State<Api>, Json(events): Json<Vec<Value>>) -> StatusCode {
+    api.change(|world| world.events.extend(events));
+    StatusCode::NO_CONTENT
+}
+
+async fn label(State(api): State<Api>, Path(id): Path<Uuid>, Json(labels): Json<Value>) -> StatusCode {
+    api.change(|world| drop(world.labels.insert(id, labels)));
+    StatusCode::NO_CONTENT
 }
 
 async fn read_logs(State(api): State<Api>, Json(body): Json<Value>) -> Answer {

@@ -7,3 +7,4 @@ mod api;
 mod claimed;
 mod polled;
 mod support;
+mod told;

@@ -326,10 +326,6 @@ pub mod nobody {
         /// How long a finished cleanup message is remembered.
         WORKER_CHANNEL_CLEANUP_COMPLETED_IDEMPOTENCY_RETENTION_SECONDS = Anything
             "server.worker_channel.cleanup_completed_idempotency_retention_seconds" Unset, Nobody Both;
-        /// Address of the worker's health check: there is none yet.
-        WORKER_WEBSERVER_HOST = Anything "worker.webserver.host" Is("0.0.0.0"), Nobody Both;
-        /// Port of the worker's health check.
-        WORKER_WEBSERVER_PORT = Anything "worker.webserver.port" Is("8080"), Nobody Both;
         /// Pause between two polls for cancelled runs: see `worker.query_seconds`.
         WORKER_CANCELLATION_POLL_SECONDS = Anything "worker.cancellation_poll_seconds" Is("120"), Nobody Both;
         /// Cancel pending runs on the worker's side: ours always does.

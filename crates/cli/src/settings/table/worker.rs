@@ -19,6 +19,10 @@ super::settings! {
     PROCESS_GRACE_SECONDS = Seconds "worker.process_grace_seconds" Is("30"), Worker Own;
     /// How long runs may go on after the worker was told to stop.
     DRAIN_SECONDS = Seconds "worker.drain_seconds" Is("60"), Worker Own;
+    /// Address that the health check listens at, when it is asked for.
+    WEBSERVER_HOST = Text "worker.webserver.host" Is("0.0.0.0"), Worker Both;
+    /// Port of the health check.
+    WEBSERVER_PORT = Integer "worker.webserver.port" Is("8080"), Worker Both;
     /// Work pool of new deployments that name none.
     DEFAULT_WORK_POOL_NAME = Text "deployments.default_work_pool_name" Unset, Worker Both
         also "PREFECT_DEFAULT_WORK_POOL_NAME";
