@@ -56,6 +56,7 @@ def test_deployment_is_listed_run_and_its_run_cancelled_and_deleted(api, deploym
     id, name = deployment
     listed = json.loads(prefect("deployment", "ls", "--output", "json"))
     assert id in [one["id"] for one in listed]
+    assert "'status': 'NOT_READY'" in prefect("deployment", "inspect", name)
 
     prefect("deployment", "run", name, "--start-in", "1 hour", "--tag", "typed")
     (run,) = api.flow_runs(flow_runs={"deployment_id": {"any_": [id]}, "tags": {"all_": ["typed"]}})

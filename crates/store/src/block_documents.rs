@@ -256,8 +256,27 @@ impl Tx {
         self.one(&sql, |row| row.next()).await
     }
 
-    /// Answers whether there was such a document.
+    /// Deletes a document with the deployments that use it and the runs on its infrastructure. Answers whether there was
+    /// such a document.
     pub async fn delete_block_document(&mut self, id: Uuid) -> Result<bool> {
+        let users = sql!(
+            "SELECT id FROM deployment WHERE (storage_document_id = $1 OR infrastructure_document_id = $1) AND workspace_id = $2",
+            id,
+            self.workspace()
+        );
+        for user in self.all(&users, |row| row.next::<Uuid>()).await? {
+            if let Some(deployment) = self.read_deployment(user).await? {
+                self.delete_deployments(vec![deployment]).await?;
+            }
+        }
+        let runs = sql!(
+            "SELECT id FROM flow_run WHERE infrastructure_document_id = $1 AND workspace_id = $2",
+            id,
+            self.workspace()
+        );
+        for run in self.all(&runs, |row| row.next::<Uuid>()).await? {
+            self.delete_flow_run(run).await?;
+        }
         let sql = sql!("DELETE FROM block_document WHERE id = $1 AND workspace_id = $2", id, self.workspace());
         Ok(self.execute(&sql).await? > 0)
     }

@@ -135,6 +135,14 @@ impl Tx {
     /// Deletes a block type with its schemas and documents.
     pub async fn delete_block_type(&mut self, deleted: &BlockType) -> Result<()> {
         self.emit_block_type_event(deleted, "deleted").await?;
+        let documents = sql!(
+            "SELECT id FROM block_document WHERE block_type_id = $1 AND workspace_id = $2",
+            deleted.id,
+            self.workspace()
+        );
+        for document in self.all(&documents, |row| row.next::<Uuid>()).await? {
+            self.delete_block_document(document).await?;
+        }
         let sql = sql!("DELETE FROM block_type WHERE id = $1 AND workspace_id = $2", deleted.id, self.workspace());
         self.execute(&sql).await.map(drop)
     }

@@ -1,5 +1,6 @@
 """Cases: block types, schemas, documents and capabilities; checksums, nested references, secrets, merging."""
 
+from cases.support import deployment, flow
 from harness.registry import case
 
 FIELDS = {
@@ -293,3 +294,24 @@ def capabilities(c):
 def install_system_block_types(c):
     c.post("/block_types/install_system_block_types")
     c.get("/block_types/slug/secret", show=["name", "slug", "is_protected"])
+
+
+@case
+def a_deleted_document_takes_its_users_along(c):
+    kind = _type(c)
+    schema = _schema(c, kind)
+    parent = flow(c)
+    storage, infrastructure, direct, typed = (_document(c, kind, schema, name)["id"] for name in ("storage", "infrastructure", "direct", "typed"))
+    by_storage = deployment(c, parent["id"], "a", storage_document_id=storage)["id"]
+    by_infrastructure = deployment(c, parent["id"], "b", infrastructure_document_id=infrastructure)["id"]
+    by_type = deployment(c, parent["id"], "c", storage_document_id=typed)["id"]
+    inherited = c.post(f"/deployments/{by_infrastructure}/create_flow_run", {"name": "run"}, quiet=True)["id"]
+    own = c.post("/flow_runs/", {"name": "run", "flow_id": parent["id"], "infrastructure_document_id": direct}, quiet=True)["id"]
+    for document in (storage, infrastructure, direct):
+        c.delete(f"/block_documents/{document}")
+    for deployed in (by_storage, by_infrastructure, by_type):
+        c.get(f"/deployments/{deployed}", show="status")
+    for run in (inherited, own):
+        c.get(f"/flow_runs/{run}")
+    c.delete(f"/block_types/{kind['id']}")
+    c.get(f"/deployments/{by_type}")

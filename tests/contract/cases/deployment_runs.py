@@ -57,6 +57,22 @@ def validated_parameters(c):
 
 
 @case
+def many_at_once(c):
+    parent = flow(c)
+    made = deployment(c, parent["id"], parameters={"a": 1}, parameter_openapi_schema=SCHEMA)
+    path = f"/deployments/{made['id']}/create_flow_run/bulk"
+    results = lambda body: [{**row, "flow_run_id": bool(row["flow_run_id"])} for row in body["results"]] if "results" in body else body  # noqa: E731
+    c.post(path, [{"name": "a", "parameters": {"count": 1}}, {"name": "b", "parameters": {"count": "x"}}, {"name": "c", "enforce_parameter_schema": False}], show=results)
+    c.post("/flow_runs/filter", {"flows": {"id": {"any_": [parent["id"]]}}, "sort": "NAME_ASC"}, show=lambda body: [{key: row[key] for key in ("name", "parameters", "state_type")} for row in body])
+    c.post(path, [], show=results)
+    c.post(path, {}, brief=True)
+    c.post(path, [{"name": 5}], brief=True)
+    c.post(path, [{} for _ in range(101)], show=results)
+    c.post(f"/deployments/{c.nil}/create_flow_run/bulk", [{}])
+    c.post("/deployments/abc/create_flow_run/bulk", [{}])
+
+
+@case
 def large_numbers(c):
     """Whole numbers beyond 64 bits stay what they are, also where the server merges parameters or drops a field."""
     large = 10**25

@@ -298,3 +298,20 @@ def sorts_and_pages(c):
     c.post("/deployments/paginate", {"deployments": {"id": {"any_": []}}})
     c.post("/deployments/paginate", {**own, "limit": 1, "sort": "NAME_ASC"})
     c.post("/deployments/filter", {**own, "sort": "NAME_ASC"})
+
+
+@case
+def bulk_delete(c):
+    parent = flow(c)
+    made = [deployment(c, parent["id"], name)["id"] for name in ("a", "b", "c")]
+    waiting = c.post(f"/deployments/{made[0]}/create_flow_run", {"name": "run"}, quiet=True)
+    own = {"flows": {"id": {"any_": [parent["id"]]}}}
+    c.post("/deployments/bulk_delete", {"deployments": {"id": {"any_": made[:1]}}})
+    c.get(f"/deployments/{made[0]}")
+    c.get(f"/flow_runs/{waiting['id']}", show="status")
+    c.post("/deployments/count", own)
+    c.post("/deployments/bulk_delete", {"deployments": {"id": {"any_": made[1:]}}, "limit": 1}, show=lambda body: len(body["deleted"]))
+    c.post("/deployments/count", own)
+    c.post("/deployments/bulk_delete", {"deployments": {"id": {"any_": [c.nil]}}})
+    for body in ({"deployments": {"id": {"any_": ["x"]}}}, {"deployments": {"id": {"any_": [c.nil]}}, "limit": 51}, {"deployments": {"id": {"any_": [c.nil]}}, "limit": 0}, {"deployments": {"id": {"any_": [c.nil]}}, "unknown": 1}, []):
+        c.post("/deployments/bulk_delete", body, brief=True)

@@ -27,27 +27,12 @@ def set_state_of_flow_runs(c):
 
 
 @case
-def delete_flows_and_deployments(c):
+def delete_flows(c):
     one, two = flow(c, "one"), flow(c, "two")
-    made = [deployment(c, one["id"], name) for name in ("a", "b")]
-    c.post("/deployments/bulk_delete", {"deployments": {"id": {"any_": [made[0]["id"]]}}})
-    c.post("/deployments/count", {"flows": {"id": {"any_": [one["id"]]}}})
-    c.post("/deployments/bulk_delete", {"deployments": {"id": {"any_": ["x"]}}})
+    deployment(c, one["id"])
     c.post("/flows/bulk_delete", {"flows": {"id": {"any_": [two["id"]]}}})
     c.post("/flows/count", {"flows": {"id": {"any_": [one["id"], two["id"]]}}})
     c.post("/flows/bulk_delete", {"flows": {"id": {"any_": ["x"]}}})
-
-
-@case
-def create_flow_runs(c):
-    made = deployment(c, flow(c)["id"])
-    path = f"/deployments/{made['id']}/create_flow_run/bulk"
-    c.post(path, [{"name": "a"}, {"name": "b", "parameters": {"x": 1}}], show=lambda body: [{key: row[key] for key in row if key not in ("flow_run_id", "id")} for row in body["results"]] if "results" in body else sorted(body))
-    c.post(path, [])
-    c.post(path, {})
-    c.post(path, [{"name": 5}])
-    c.post(path, [{} for _ in range(51)])
-    c.post(f"/deployments/{c.nil}/create_flow_run/bulk", [{}])
 
 
 @case

@@ -1,4 +1,5 @@
-//! Automations: what every deployment asks before it makes its own, namely that the old ones go. The rest is not served yet.
+//! Automations: what every deployment asks before it makes its own, namely that the old ones go, and what inspecting one
+//! asks. The rest is not served yet.
 
 use axum::{extract::Path, http::StatusCode};
 use serde_json::Value;
@@ -7,7 +8,14 @@ use tidegate_store::Tx;
 use crate::{answer::Json, error::ApiError, extract::Db, router::Routes};
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.delete("/automations/owned-by/{resource_id}", delete_owned)
+    routes
+        .delete("/automations/owned-by/{resource_id}", delete_owned)
+        .get("/automations/related-to/{resource_id}", list_related)
+}
+
+/// None: as long as none can be created, none is related to anything.
+async fn list_related() -> Json<[Value; 0]> {
+    Json([])
 }
 
 /// Always accepted: a resource without automations is the usual case.
