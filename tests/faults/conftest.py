@@ -49,9 +49,9 @@ class Server:
         self.home, self.database_url, self.settings = home, database_url, settings
         self.process = None
 
-    def start(self, wait=True):
+    def start(self, wait=True, *options):
         # Port 0: the server takes a free one and writes which, so that nobody can take it in between.
-        command = [binary(), "server", "start", "--host", "127.0.0.1", "--port", "0"]
+        command = [binary(), "server", "start", "--host", "127.0.0.1", "--port", "0", *options]
         if self.database_url:
             command += ["--database-url", self.database_url]
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "TIDEGATE_"))}

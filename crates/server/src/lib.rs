@@ -36,6 +36,9 @@ use services::{
 };
 use sockets::hubs::{EventHub, LogHub};
 
+/// How long services may take to finish a pass at the end.
+const LAST_PASSES: Duration = Duration::from_secs(2);
+
 pub use app::App;
 pub use router::{router, unserved};
 pub use settings::{Events, Loop, Services, Settings};
@@ -78,20 +81,7 @@ impl Server {
                 settings.listen
             )
         })?;
-        let stopping = CancellationToken::new();
-        let log_hub = LogHub::start(&store, &stopping);
-        let secrets = blocks::open(&store, &settings).await?;
-        let app = App::new(app::Shared {
-            ingest: Ingest::start(&store, &log_hub, settings.heartbeat_lease_seconds),
-            event_hub: EventHub::start(&store, &stopping),
-            log_hub,
-            store,
-            secrets,
-            settings: Arc::new(settings),
-            services: Board::default(),
-            stopping,
-        });
-        Ok(Self { app, listener })
+        Ok(Self { app: open(settings, store).await?, listener })
     }
 
     pub fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
@@ -122,9 +112,50 @@ impl Server {
             () = tokio::time::sleep(grace) => tracing::warn!("stopped after {grace:?}; requests in hand were cut off"),
         }
         tasks.close();
-        let _ = tokio::time::timeout(Duration::from_secs(2), tasks.wait()).await;
+        let _ = tokio::time::timeout(LAST_PASSES, tasks.wait()).await;
         Ok(())
     }
+}
+
+/// The background services without an API, beside servers that run none.
+pub struct Standalone {
+    app: App,
+}
+
+impl Standalone {
+    /// Opens the database.
+    pub async fn open(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let store = open_store(&settings, clock).await?;
+        Ok(Self { app: open(settings, store).await? })
+    }
+
+    /// Runs until `stop` is cancelled and what is in hand is done.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        start_services(&tasks, &self.app);
+        stop.cancelled().await;
+        self.app.stopping.cancel();
+        tasks.close();
+        if tokio::time::timeout(LAST_PASSES, tasks.wait()).await.is_err() {
+            tracing::warn!("services were stopped in the middle of a pass; what they had not committed is undone");
+        }
+    }
+}
+
+async fn open(settings: Settings, store: Store) -> anyhow::Result<App> {
+    let stopping = CancellationToken::new();
+    let log_hub = LogHub::start(&store, &stopping);
+    let secrets = blocks::open(&store, &settings).await?;
+    Ok(App::new(app::Shared {
+        ingest: Ingest::start(&store, &log_hub, settings.heartbeat_lease_seconds),
+        event_hub: EventHub::start(&store, &stopping),
+        log_hub,
+        store,
+        secrets,
+        settings: Arc::new(settings),
+        services: Board::default(),
+        stopping,
+    }))
 }
 
 fn start_services(tasks: &TaskTracker, app: &App) {

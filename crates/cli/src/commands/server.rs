@@ -1,5 +1,6 @@
 //! `server`: starts and stops a server, looks after its database, and tells how it is.
 
+mod background;
 mod database;
 mod services;
 mod start;
@@ -38,7 +39,8 @@ impl Command {
         match self {
             Self::Start(arguments) => arguments.overrides(),
             Self::Database(command) => command.overrides(),
-            Self::Stop | Self::Status { .. } | Self::Services(_) => Vec::new(),
+            Self::Services(command) => command.overrides(),
+            Self::Stop | Self::Status { .. } => Vec::new(),
         }
     }
 }

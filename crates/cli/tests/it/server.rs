@@ -37,7 +37,18 @@ fn a_server_in_the_foreground_tells_its_address_and_ends_well_on_sigterm() {
     assert!(banner.contains("tidegate.db"), "{banner}");
     kill_process(Pid::from_raw(i32::try_from(server.id()).unwrap()).unwrap(), Signal::TERM).unwrap();
     assert_eq!(server.wait(), 0);
+    assert!(place.read("log").ends_with("The server has stopped.\n"), "{}", place.read("log"));
     assert!(!place.exists("user/.tidegate/server.json"));
+}
+
+#[test]
+fn what_this_version_cannot_do_is_refused_with_a_sentence() {
+    let place = Place::with_own_server();
+    let ui = place.run(&["server", "start", "--ui", "--port", "0"]).fails(2);
+    assert!(ui.contains("the web UI is not part of this version") && ui.contains("hint: leave `--ui` out"), "{ui}");
+    let services = place.run(&["server", "services", "start"]).fails(2);
+    assert!(services.contains("need PostgreSQL") && services.contains("hint: `tidegate server start`"), "{services}");
+    assert_eq!(place.run(&["server", "services", "stop"]).stderr, "No services of yours are running by themselves.\n");
 }
 
 #[test]

@@ -1,15 +1,12 @@
 //! `server start`: serves until a signal asks to stop; in the background, returns when the server is ready.
 
-use std::fs::File;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use tidegate_server::{Server, system_clock};
 
-use super::state::ServerFile;
-use super::{database_override, status};
+use super::state::{Running, ServerFile};
+use super::{background, database_override, status};
 use crate::commands::{Threads, runtime};
 use crate::connection;
 use crate::failure::Failure;
@@ -88,10 +85,11 @@ impl Arguments {
     }
 }
 
-/// How long a server in the background may take until it answers; a large migration may need it.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-
 pub(super) fn run(arguments: &Arguments, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
+    if arguments.ui {
+        let failure = Failure::usage("the web UI is not part of this version: there is nothing for `--ui` to serve");
+        return Err(failure.hint("leave `--ui` out; `tidegate` itself shows runs, logs and events").into());
+    }
     if arguments.background { in_background(settings, out) } else { here(settings, out) }
 }
 
@@ -114,7 +112,9 @@ fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     file.remove_own()?;
     // A thread that hangs in a request must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    served
+    served?;
+    out.note("The server has stopped.")?;
+    Ok(())
 }
 
 fn banner(
@@ -137,7 +137,6 @@ fn banner(
     Ok(())
 }
 
-/// Starts this program again, detached, and waits until its server answers.
 fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let file = ServerFile::of(settings);
     if let Some(running) = file.read_running() {
@@ -145,45 +144,10 @@ fn in_background(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
             Failure::new(format!("a server is running already: {} (process {})", running.api_url, running.pid));
         return Err(failure.hint("`tidegate server stop` stops it").into());
     }
-    file.remove()?;
     let log_path = settings.home().join("server.log");
-    std::fs::create_dir_all(settings.home()).with_context(|| format!("cannot make `{}`", settings.home().display()))?;
-    let log = File::options().create(true).append(true).open(&log_path);
-    let log = log.with_context(|| format!("cannot write `{}`", log_path.display()))?;
-    let program = std::env::current_exe().context("cannot find this program")?;
-    let arguments = std::env::args_os().skip(1).filter(|argument| argument != "--background" && argument != "-b");
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        // A group of its own: Ctrl-C in this terminal is not meant for it.
-        .process_group(0)
-        .spawn()
-        .context("cannot start the server")?;
-    let started = Instant::now();
-    while started.elapsed() < READY_WITHIN {
-        if let Some(ended) = child.try_wait()? {
-            return Err(Failure::new(format!("the server did not start ({ended})")).hint(last_words(&log_path)).into());
-        }
-        if let Some(running) = file.read_running().filter(|running| running.pid == child.id())
-            && status::answers(settings, &running.api_url)?
-        {
-            out.note(format!(
-                "The server is running in the background: {} (process {}).",
-                running.api_url, running.pid
-            ))?;
-            out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Err(Failure::new("the server does not answer").hint(last_words(&log_path)).into())
-}
-
-fn last_words(log: &std::path::Path) -> String {
-    let text = std::fs::read_to_string(log).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
-    let said = lines.into_iter().rev().collect::<Vec<_>>().join("\n      ");
-    format!("the end of {}:\n      {said}", log.display())
+    let answers = |running: &Running| status::answers(settings, &running.api_url);
+    let running = background::start("the server", &file, &log_path, answers)?;
+    out.note(format!("The server is running in the background: {} (process {}).", running.api_url, running.pid))?;
+    out.note(format!("Its log is {}; `tidegate server stop` stops it.", log_path.display()))?;
+    Ok(())
 }

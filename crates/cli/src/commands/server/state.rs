@@ -14,6 +14,7 @@ use crate::settings::Settings;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Running {
     pub pid: u32,
+    /// Empty for services without an API.
     pub api_url: String,
     /// Told apart from another process that later has the same id.
     pub started_ticks: u64,
@@ -26,6 +27,11 @@ pub struct ServerFile {
 impl ServerFile {
     pub fn of(settings: &Settings) -> Self {
         Self { path: settings.home().join("server.json") }
+    }
+
+    /// The same for services that run without an API: `$TIDEGATE_HOME/services.json`.
+    pub fn of_services(settings: &Settings) -> Self {
+        Self { path: settings.home().join("services.json") }
     }
 
     /// The server in the file, if its process is alive.
