@@ -3,6 +3,8 @@
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 
+use super::humanize;
+
 /// Steps that a template may take; far more than any sensible one needs.
 const FUEL: u64 = 50_000;
 
@@ -11,6 +13,7 @@ pub(super) fn render(template: &str) -> Result<String, String> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(FUEL));
+    humanize::add_to(&mut environment);
     let compiled = environment.template_from_str(template).map_err(|error| syntax(&error, template))?;
     compiled.render(()).map_err(|error| format!("Failed to render template due to the following error: {error}"))
 }

@@ -12,7 +12,6 @@ const UNSERVED: &[&str] = &[
     "DELETE /automations/{id}",
     "DELETE /concurrency_limits/tag/{tag}",
     "DELETE /concurrency_limits/{id}",
-    "GET /automations/related-to/{resource_id}",
     "GET /automations/{id}",
     "GET /concurrency_limits/tag/{tag}",
     "GET /concurrency_limits/{id}",
