@@ -78,7 +78,7 @@ def test_a_claim_that_nobody_acknowledges_is_due_again_long_before_its_lease(mak
     kept, lost = runs
     owned = [{"flow_run_id": kept["id"], "token": claimed[kept["id"]]}]
     server.post(f"{path}/leases/renew", {"worker_name": "worker", "lease_seconds": 600, "runs": owned})
-    wait_until(lambda: server.run(lost)["state_type"] == "SCHEDULED", 8 + 5, "the run's return")
+    wait_until(lambda: server.run(lost)["state_type"] == "SCHEDULED", what="the run's return")
     assert server.run(kept)["state_type"] == "PENDING"
 
 

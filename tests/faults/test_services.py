@@ -24,7 +24,7 @@ def test_services_without_an_api_do_the_work_of_a_server_without_services(tmp_pa
         assert server.post("/flow_runs/count", own) == 0
         started = services(server, "start", "--background", "--database-url", own_postgres.url)
         assert started.returncode == 0 and "running in the background on PostgreSQL" in started.stderr, started.stderr
-        wait_until(lambda: server.post("/flow_runs/count", own) >= 3, 30, "the scheduler's work")
+        wait_until(lambda: server.post("/flow_runs/count", own) >= 3, what="the scheduler's work")
         again = services(server, "start", "--database-url", own_postgres.url)
         assert again.returncode == 1 and "running already" in again.stderr, again.stderr
         stopped = services(server, "stop")
