@@ -52,9 +52,8 @@ struct Given {
 }
 
 impl Given {
-    fn of(Rest(arguments): Rest<Value>) -> Result<Self, Error> {
-        let (ordered, named): (&[Value], Kwargs) = minijinja::value::from_args(&arguments)?;
-        Ok(Self { ordered: ordered.to_vec().into_iter(), named })
+    fn of(Rest(ordered): Rest<Value>, named: Kwargs) -> Self {
+        Self { ordered: ordered.into_iter(), named }
     }
 
     fn option(&mut self, name: &str) -> Result<Option<Value>, Error> {
@@ -84,14 +83,14 @@ impl Given {
     }
 }
 
-fn naturalsize(value: Value, options: Rest<Value>) -> Filtered {
-    let mut given = Given::of(options)?;
+fn naturalsize(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let mut given = Given::of(options, named);
     let (binary, gnu, digits) = (given.flag("binary", false)?, given.flag("gnu", false)?, given.digits(1)?);
     said(&value, |bytes| numbers::size(bytes, binary, gnu, digits))
 }
 
-fn intcomma(value: Value, options: Rest<Value>) -> Filtered {
-    let digits = Given::of(options)?.option("ndigits")?.map(usize::try_from).transpose()?;
+fn intcomma(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let digits = Given::of(options, named).option("ndigits")?.map(usize::try_from).transpose()?;
     // The text of a whole number has all its digits; a float's may not.
     let text = match (number(&value), digits) {
         (None, _) => return Ok(value),
@@ -101,30 +100,30 @@ fn intcomma(value: Value, options: Rest<Value>) -> Filtered {
     Ok(numbers::with_commas(&text).into())
 }
 
-fn intword(value: Value, options: Rest<Value>) -> Filtered {
-    let digits = Given::of(options)?.digits(1)?;
+fn intword(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let digits = Given::of(options, named).digits(1)?;
     said(&value, |number| numbers::word(number, digits))
 }
 
-fn scientific(value: Value, options: Rest<Value>) -> Filtered {
-    let digits = Given::of(options)?.count("precision", 2)?;
+fn scientific(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let digits = Given::of(options, named).count("precision", 2)?;
     said(&value, |number| numbers::scientific(number, digits))
 }
 
-fn metric(value: Value, options: Rest<Value>) -> Filtered {
-    let mut given = Given::of(options)?;
+fn metric(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let mut given = Given::of(options, named);
     let unit = given.option("unit")?.map(|unit| unit.to_string()).unwrap_or_default();
     let digits = given.count("precision", 3)?;
     said(&value, |number| numbers::metric(number, &unit, digits))
 }
 
-fn naturaldelta(value: Value, options: Rest<Value>) -> Filtered {
-    let months = Given::of(options)?.flag("months", true)?;
+fn naturaldelta(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let months = Given::of(options, named).flag("months", true)?;
     said(&value, |seconds| durations::natural(seconds, months))
 }
 
-fn naturaltime(value: Value, options: Rest<Value>) -> Filtered {
-    let mut given = Given::of(options)?;
+fn naturaltime(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
+    let mut given = Given::of(options, named);
     let (future, months) = (given.flag("future", false)?, given.flag("months", true)?);
     said(&value, |seconds| match durations::natural(seconds, months) {
         moment if moment == durations::MOMENT => "now".into(),

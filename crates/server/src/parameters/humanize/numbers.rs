@@ -3,20 +3,20 @@
 const SUPERSCRIPTS: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
 const SMALL: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 /// Powers of ten and their names.
-const WORDS: [(i32, &str); 13] = [
-    (3, "thousand"),
-    (6, "million"),
-    (9, "billion"),
-    (12, "trillion"),
-    (15, "quadrillion"),
-    (18, "quintillion"),
-    (21, "sextillion"),
-    (24, "septillion"),
-    (27, "octillion"),
-    (30, "nonillion"),
-    (33, "decillion"),
-    (100, "googol"),
-    (303, "centillion"),
+const WORDS: [(f64, &str); 13] = [
+    (1e3, "thousand"),
+    (1e6, "million"),
+    (1e9, "billion"),
+    (1e12, "trillion"),
+    (1e15, "quadrillion"),
+    (1e18, "quintillion"),
+    (1e21, "sextillion"),
+    (1e24, "septillion"),
+    (1e27, "octillion"),
+    (1e30, "nonillion"),
+    (1e33, "decillion"),
+    (1e100, "googol"),
+    (1e303, "centillion"),
 ];
 
 pub(super) fn size(bytes: f64, binary: bool, gnu: bool, digits: usize) -> String {
@@ -68,11 +68,11 @@ pub(super) fn word(number: f64, digits: usize) -> String {
     if size < 1000.0 {
         return format!("{}", number.trunc());
     }
-    let last = WORDS.iter().rposition(|(power, _)| size >= 10f64.powi(*power)).unwrap_or(0);
-    let scaled = |at: usize| number.trunc() / 10f64.powi(WORDS[at].0);
+    let last = WORDS.iter().rposition(|(power, _)| size >= *power).unwrap_or(0);
+    let scaled = |at: usize| number.trunc() / WORDS[at].0;
     // What is rounded up to a thousand of one is one of the next.
     let at = match WORDS.get(last + 1) {
-        Some(next) if rounded(scaled(last), digits).abs() == 10f64.powi(next.0 - WORDS[last].0) => last + 1,
+        Some(next) if rounded(scaled(last), digits).abs() * WORDS[last].0 >= next.0 => last + 1,
         _ => last,
     };
     format!("{:.digits$} {}", rounded(scaled(at), digits), WORDS[at].1)
