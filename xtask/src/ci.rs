@@ -27,7 +27,10 @@ struct Postgres {
 
 impl Postgres {
     fn start() -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("tidegate-postgres-{}", std::process::id()));
+        let name = |number: u32| format!("tidegate-postgres-{}-{number}", std::process::id());
+        // In containers ids of processes come again, and a run that was killed leaves its folder behind.
+        let mut folders = (0..).map(|number| std::env::temp_dir().join(name(number)));
+        let folder = folders.find(|folder| !folder.exists()).context("no name is free for the database's folder")?;
         let output = Command::new("scripts/postgres").arg("start").arg(&folder).output()?;
         if !output.status.success() {
             bail!("cannot start PostgreSQL for the tests:\n{}", String::from_utf8_lossy(&output.stderr));
