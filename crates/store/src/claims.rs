@@ -58,10 +58,11 @@ impl Tx {
     /// When the next run of a pool that is not due yet will be.
     pub async fn next_due_time(&mut self, pool: Uuid) -> Result<Option<Timestamp>> {
         let sql = sql!(
-            "SELECT min(flow_run.next_scheduled_start_time) FROM flow_run JOIN work_queue ON work_queue.id = flow_run.work_queue_id \
-             WHERE work_queue.work_pool_id = $1 AND flow_run.state_type = 'SCHEDULED' AND flow_run.next_scheduled_start_time > $2",
-            pool,
+            "SELECT min(first) FROM (SELECT (SELECT min(flow_run.next_scheduled_start_time) FROM flow_run \
+             WHERE flow_run.work_queue_id = work_queue.id AND flow_run.state_type = 'SCHEDULED' \
+             AND flow_run.next_scheduled_start_time > $1) AS first FROM work_queue WHERE work_pool_id = $2) AS of_queue",
             self.now(),
+            pool,
         );
         self.one(&sql, |row| row.next()).await
     }

@@ -282,7 +282,12 @@ pub(crate) fn push_run_filters(sql: &mut Sql, dialect: Dialect, subject: Subject
     if let Some(filter) = &filters.flow_runs {
         relate(sql, dialect, subject, Subject::FlowRun, |sql| push_flow_run(sql, dialect, filter));
     }
-    if let Some(filter) = &filters.task_runs {
+    if let Some(filter) = filters.task_runs.as_ref().filter(|filter| subject == Subject::FlowRun && is_narrow(filter)) {
+        // From the few task runs to their flow runs; the other way round would look at every flow run.
+        sql.push(" AND flow_run.id IN (SELECT task_run.flow_run_id FROM task_run WHERE ");
+        push_task_run(sql, dialect, filter);
+        sql.push(")");
+    } else if let Some(filter) = &filters.task_runs {
         relate(sql, dialect, subject, Subject::TaskRun, |sql| push_task_run(sql, dialect, filter));
     }
     if let Some(filter) = &filters.deployments {
@@ -298,6 +303,11 @@ pub(crate) fn push_run_filters(sql: &mut Sql, dialect: Dialect, subject: Subject
     if let Some(filter) = &filters.work_pool_queues {
         relate_to_queue(sql, subject, |sql| push_work_queue(sql, dialect, filter));
     }
+}
+
+/// Whether a filter names the task runs that it means, and nothing widens it.
+fn is_narrow(filter: &TaskRunFilter) -> bool {
+    filter.operator.unwrap_or_default() == Operator::And && filter.id.as_ref().is_some_and(|ids| ids.any_.is_some())
 }
 
 fn relate(sql: &mut Sql, _: Dialect, from: Subject, to: Subject, condition: impl FnOnce(&mut Sql)) {
@@ -383,7 +393,7 @@ pub(crate) fn push_flow_run(sql: &mut Sql, dialect: Dialect, filter: &FlowRunFil
     if let Some(ids) = filter.parent_flow_run_id.as_ref().and_then(|parent| parent.any_.as_ref()) {
         parts
             .part()
-            .push("EXISTS (SELECT 1 FROM task_run AS parent WHERE parent.id = flow_run.parent_task_run_id AND ")
+            .push("flow_run.parent_task_run_id IN (SELECT parent.id FROM task_run AS parent WHERE ")
             .push_ids(dialect, "parent.flow_run_id", ids)
             .push(")");
     }

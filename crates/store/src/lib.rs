@@ -28,6 +28,8 @@ mod logs;
 mod migrations;
 mod overdue;
 mod partition;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod reset;
 mod retention;

@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::{Result, Tx, sql};
 
+/// Said beside the state itself: only so does SQLite find the partial index of runs that wait for somebody.
+const WAITING: &str = "state_type IN ('PAUSED', 'CANCELLING')";
+
 impl Tx {
     /// Runs named "Scheduled" whose time came `after_seconds` ago or earlier, with that time.
     pub async fn list_late_runs(&mut self, after_seconds: f64, limit: i64) -> Result<Vec<(Uuid, Timestamp)>> {
@@ -19,7 +22,9 @@ impl Tx {
 
     /// Paused runs whose timeout has passed.
     pub async fn list_expired_pauses(&mut self, limit: i64) -> Result<Vec<Uuid>> {
-        let sql = sql!("SELECT id, state FROM flow_run WHERE state_type = 'PAUSED' ORDER BY state_timestamp");
+        let sql = sql!(format!(
+            "SELECT id, state FROM flow_run WHERE {WAITING} AND state_type = 'PAUSED' ORDER BY state_timestamp"
+        ));
         let now = self.now();
         let paused = self.all(&sql, |row| Ok((row.next::<Uuid>()?, row.parse_optional::<State>()?))).await?;
         Ok(paused
@@ -63,7 +68,10 @@ impl Tx {
     /// Runs that have been CANCELLING for longer than `seconds`.
     pub async fn list_overdue_cancelling(&mut self, seconds: f64, limit: i64) -> Result<Vec<Uuid>> {
         let sql = sql!(
-            "SELECT id FROM flow_run WHERE state_type = 'CANCELLING' AND state_timestamp <= $1 ORDER BY state_timestamp LIMIT $2",
+            format!(
+                "SELECT id FROM flow_run WHERE {WAITING} AND state_type = 'CANCELLING' AND state_timestamp <= $1 \
+                 ORDER BY state_timestamp LIMIT $2"
+            ),
             self.now().plus_seconds(-seconds),
             limit,
         );

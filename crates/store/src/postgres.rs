@@ -7,12 +7,14 @@ mod tls;
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    panic::AssertUnwindSafe,
     rc::Rc,
     sync::Arc,
     thread,
     time::Duration,
 };
 
+use futures::FutureExt;
 use tidegate_core::time::Timestamp;
 use tokio::{
     sync::{Mutex, broadcast, mpsc},
@@ -255,12 +257,8 @@ async fn write_lane(address: &Address, mut jobs: mpsc::Receiver<Box<dyn Job>>, c
                     job.finish(Ok(()));
                 }
             }
-            Err(error) if !error.is_transient() => {
-                for job in batch {
-                    job.finish(Err(Error::Database(error.to_string())));
-                }
-            }
-            // Somebody else's lock or a lost connection: one by one, each with tries of its own.
+            // Somebody else's lock, a lost connection, or one job that spoilt it for all: one by one, each with tries of
+            // its own.
             Err(_) => {
                 for job in batch {
                     run_alone(&mut slot, address, job, clock).await;
@@ -282,7 +280,7 @@ async fn run_batch(connection: &Rc<Connection>, batch: &mut [Box<dyn Job>], cloc
                 connection.batch("SAVEPOINT job").await?;
             }
             let mut tx = Tx::new(Backend::Postgres(connection.clone()), clock());
-            match job.run(&mut tx).await {
+            match run_guarded(&mut **job, &mut tx).await {
                 Outcome::Keep => {
                     keep = true;
                     wakes.extend(tx.take_wakes());
@@ -303,6 +301,14 @@ async fn run_batch(connection: &Rc<Connection>, batch: &mut [Box<dyn Job>], cloc
         connection.broken.set(true);
     }
     result
+}
+
+/// Runs a job whose panic is its own affair: the lane goes on.
+async fn run_guarded(job: &mut dyn Job, tx: &mut Tx) -> Outcome {
+    AssertUnwindSafe(job.run(tx)).catch_unwind().await.unwrap_or_else(|_| {
+        metrics::counter!("tidegate_store_panics_total").increment(1);
+        Outcome::Retry(Error::Database("the operation failed unexpectedly; nothing was written".into()))
+    })
 }
 
 async fn run_alone(slot: &mut Option<Rc<Connection>>, address: &Address, mut job: Box<dyn Job>, clock: &Clock) {
@@ -340,7 +346,7 @@ async fn read_lane(address: &Address, jobs: &Mutex<mpsc::Receiver<Box<dyn Job>>>
             let result = match connected(&mut slot, address).await {
                 Ok(connection) => {
                     let mut tx = Tx::new(Backend::Postgres(connection.clone()), clock());
-                    match job.run(&mut tx).await {
+                    match run_guarded(&mut *job, &mut tx).await {
                         Outcome::Retry(error) => Err(error),
                         _ => Ok(()),
                     }

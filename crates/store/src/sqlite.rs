@@ -160,7 +160,7 @@ pub(crate) fn start(
         };
         let _ = ready.send(Ok(()));
         write_loop(&connection, jobs, &*time, &wakes);
-        let _ = connection.batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+        let _ = connection.batch("PRAGMA wal_checkpoint(TRUNCATE);");
         drop(lock);
     })?;
     opened.recv().map_err(|_| Error::Setup("the database thread ended while it started".into()))??;

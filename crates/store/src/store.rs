@@ -93,7 +93,7 @@ impl Store {
         self.shared.wakes.subscribe()
     }
 
-    /// Runs `operation` on a snapshot.
+    /// Runs `operation`: on SQLite on one snapshot, on PostgreSQL each of its statements sees what is committed by then.
     pub async fn read<T, E, F>(&self, operation: F) -> Result<T, E>
     where
         F: AsyncFn(&mut Tx) -> Result<T, E> + Send + 'static,

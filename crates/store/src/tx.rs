@@ -20,6 +20,9 @@ pub struct Tx {
     wakes: RefCell<Vec<Wake>>,
     /// The last database error, kept because callers may turn it into their own type before the lane sees it.
     transient: RefCell<Option<Error>>,
+    /// What was asked, for the tests that look at the plans.
+    #[cfg(test)]
+    pub(crate) statements: RefCell<Vec<Sql>>,
 }
 
 impl Tx {
@@ -30,6 +33,8 @@ impl Tx {
             workspace: WorkspaceId::DEFAULT.0,
             wakes: RefCell::default(),
             transient: RefCell::default(),
+            #[cfg(test)]
+            statements: RefCell::default(),
         }
     }
 
@@ -93,6 +98,8 @@ impl Tx {
 
     /// Runs a query and reads every row.
     pub async fn all<T>(&self, sql: &Sql, mut read: impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+        #[cfg(test)]
+        self.statements.borrow_mut().push(sql.clone());
         let result = match &self.backend {
             Backend::Sqlite(connection) => connection.all(sql, &mut read),
             Backend::Postgres(connection) => connection.all(sql, &mut read).await,
@@ -102,6 +109,8 @@ impl Tx {
 
     /// Runs a query and reads the first row, if there is one.
     pub async fn optional<T>(&self, sql: &Sql, mut read: impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<Option<T>> {
+        #[cfg(test)]
+        self.statements.borrow_mut().push(sql.clone());
         let result = match &self.backend {
             Backend::Sqlite(connection) => connection.first(sql, &mut read),
             Backend::Postgres(connection) => connection.all(sql, &mut read).await.map(|rows| rows.into_iter().next()),

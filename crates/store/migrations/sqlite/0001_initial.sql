@@ -513,3 +513,49 @@ CREATE TABLE service_lease (
     expires INTEGER NOT NULL,
     position INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- What the planner may take for granted: one workspace, many rows, few of them alive. Without it, it would take any index
+-- that begins with the workspace for a good one. `ANALYZE` by hand puts the present numbers in its place.
+ANALYZE sqlite_master;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('flow_run', 'sqlite_autoindex_flow_run_1', '1000000 1'),
+    ('flow_run', 'flow_run_idempotency', '1000000 10000 1'),
+    ('flow_run', 'flow_run_expected_start', '1000000 1000000 1'),
+    ('flow_run', 'flow_run_start', '1000000 1000000 1'),
+    ('flow_run', 'flow_run_end', '1000000 1000000 1'),
+    ('flow_run', 'flow_run_name', '1000000 1000000 2'),
+    ('flow_run', 'flow_run_flow', '1000000 10000 1'),
+    ('flow_run', 'flow_run_deployment', '1000000 10000 1'),
+    ('flow_run', 'flow_run_in_state', '1000000 1000000 150000 1'),
+    ('flow_run', 'flow_run_due', '1000 100 1'),
+    ('flow_run', 'flow_run_scheduled', '1000 1'),
+    ('flow_run', 'flow_run_parent', '100000 1'),
+    ('flow_run', 'flow_run_lease', '1000 1'),
+    ('flow_run', 'flow_run_holding', '1000 100 50'),
+    ('flow_run', 'flow_run_waiting', '100 50 1'),
+    ('flow_run', 'flow_run_cancelled', '1000 1'),
+    ('task_run', 'sqlite_autoindex_task_run_1', '10000000 1'),
+    ('task_run', 'task_run_key', '10000000 10 2 1'),
+    ('task_run', 'task_run_key_alone', '10000 100 1'),
+    ('task_run', 'task_run_expected_start', '10000000 10000000 1'),
+    ('task_run', 'task_run_end', '10000000 10000000 1'),
+    ('task_run', 'task_run_name', '10000000 10000000 2'),
+    ('task_run', 'task_run_due', '100 10 1'),
+    ('flow', 'flow', '100 1'),
+    ('flow', 'sqlite_autoindex_flow_2', '100 100 1'),
+    ('flow', 'flow_created', '100 100 1'),
+    ('deployment', 'deployment', '1000 1'),
+    ('deployment', 'sqlite_autoindex_deployment_2', '1000 10 1'),
+    ('deployment', 'deployment_name', '1000 1000 2'),
+    ('deployment', 'deployment_created', '1000 1000 1'),
+    ('deployment', 'deployment_updated', '1000 1000 1'),
+    ('deployment', 'deployment_queue', '1000 100'),
+    ('deployment', 'deployment_limit', '1000 1'),
+    ('deployment_schedule', 'deployment_schedule', '1000 1'),
+    ('deployment_schedule', 'sqlite_autoindex_deployment_schedule_2', '1000 2 1'),
+    ('deployment_schedule', 'deployment_schedule_tick', '1000 1'),
+    ('artifact', 'artifact', '100000 1'),
+    ('artifact', 'artifact_key', '100000 100000 100 1'),
+    ('artifact', 'artifact_flow_run', '100000 2'),
+    ('artifact', 'artifact_task_run', '100000 2');
+ANALYZE sqlite_master;

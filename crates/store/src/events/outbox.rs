@@ -39,7 +39,8 @@ impl Tx {
             Dialect::Postgres => sql!(
                 "SELECT xid::text::bigint, seq, event_id, occurred FROM event_outbox \
                  WHERE xid >= $1::text::xid8 AND (xid, seq) > ($1::text::xid8, $2) \
-                 AND xid < pg_snapshot_xmin(pg_current_snapshot()) ORDER BY xid, seq LIMIT $3",
+                 AND xid < pg_snapshot_xmin(pg_current_snapshot()) \
+                 ORDER BY event_outbox.xid, event_outbox.seq LIMIT $3",
                 after.transaction.max(0).to_string(),
                 after.sequence,
                 limit,

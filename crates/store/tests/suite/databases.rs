@@ -7,14 +7,14 @@ use tidegate_testkit::{Clock, FreshDatabase};
 pub struct Database {
     pub store: Store,
     pub clock: Clock,
-    _fresh: FreshDatabase,
+    pub fresh: FreshDatabase,
 }
 
 impl Database {
     async fn open(fresh: FreshDatabase) -> Self {
         let clock = Clock::new();
         let store = Store::open(options(&fresh.url, &clock)).await.unwrap();
-        Self { store, clock, _fresh: fresh }
+        Self { store, clock, fresh }
     }
 
     /// Runs one write that must succeed.
@@ -32,9 +32,9 @@ impl Database {
     }
 }
 
-/// One writer and one reader.
+/// One reader and, on PostgreSQL, as many lanes as a server has.
 pub fn options(url: &str, clock: &Clock) -> Options {
-    Options { url: url.into(), readers: 1, writers: 1, migrate: true, clock: clock.shared() }
+    Options { url: url.into(), readers: 1, writers: 4, migrate: true, clock: clock.shared() }
 }
 
 pub async fn sqlite() -> Database {
