@@ -17,41 +17,60 @@ fn variable(name: String) -> VariableCreate {
     VariableCreate { name, value: Some(Json::from(json!(1))), tags: Vec::new() }
 }
 
-/// Forty writes at once. Each writes a row; then some break a constraint, some change their mind, one panics.
-pub async fn one_that_fails_takes_nothing_from_its_neighbours(database: &Database) {
-    database.write(async |tx: &mut Tx| tx.create_variable(&variable("taken".into())).await).await;
+/// What goes wrong with a write, after it has written a row.
+#[derive(Clone, Copy, PartialEq)]
+enum Trouble {
+    None,
+    ChangedItsMind,
+    BrokeAConstraint,
+    Panicked,
+}
+
+/// Writes at once, every second of them with the trouble given.
+async fn write_forty(database: &Database, name: &'static str, trouble: Trouble) -> Vec<Result<usize, Error>> {
     let write = async |number: usize| {
         let outcome = database.store.write(number, async move |tx: &mut Tx| {
-            tx.create_variable(&variable(format!("v{number:02}"))).await?;
-            match number % 4 {
-                1 => {
+            tx.create_variable(&variable(format!("{name}{number:02}"))).await?;
+            match trouble {
+                Trouble::ChangedItsMind if number % 2 == 1 => return Err(Error::Setup("changed its mind".into())),
+                Trouble::BrokeAConstraint if number % 2 == 1 => {
                     let twice = sql!("INSERT INTO variable SELECT * FROM variable WHERE name = $1", "taken");
                     tx.execute(&twice).await?;
                 }
-                2 => return Err(Error::Setup("changed its mind".into())),
-                3 if number == 39 => panic!("a bug in an operation"),
+                Trouble::Panicked if number % 2 == 1 => panic!("a bug in an operation"),
                 _ => {}
             }
             Ok(number)
         });
         outcome.await
     };
-    let outcomes = join_all((0..40).map(write)).await;
-    for (number, outcome) in outcomes.into_iter().enumerate() {
-        match (number % 4, outcome) {
-            (1, Err(Error::Constraint(_))) => {}
-            (2, Err(Error::Setup(text))) => assert_eq!(text, "changed its mind"),
-            (3, Err(Error::Database(text))) if number == 39 => assert!(text.contains("nothing was written"), "{text}"),
-            (0 | 3, Ok(written)) if number != 39 => assert_eq!(written, number),
-            (_, other) => panic!("{number}: {other:?}"),
+    join_all((0..40).map(write)).await
+}
+
+pub async fn one_that_fails_takes_nothing_from_its_neighbours(database: &Database) {
+    database.write(async |tx: &mut Tx| tx.create_variable(&variable("taken".into())).await).await;
+    for (name, trouble) in [
+        ("mind", Trouble::ChangedItsMind),
+        ("constraint", Trouble::BrokeAConstraint),
+        ("panic", Trouble::Panicked),
+        ("well", Trouble::None),
+    ] {
+        for (number, outcome) in write_forty(database, name, trouble).await.into_iter().enumerate() {
+            match (trouble, outcome) {
+                (_, Ok(written)) if trouble == Trouble::None || number % 2 == 0 => assert_eq!(written, number),
+                (Trouble::ChangedItsMind, Err(Error::Setup(text))) => assert_eq!(text, "changed its mind"),
+                (Trouble::BrokeAConstraint, Err(Error::Constraint(_))) => {}
+                (Trouble::Panicked, Err(Error::Database(text))) => {
+                    assert!(text.contains("nothing was written"), "{text}")
+                }
+                (_, other) => panic!("{name} {number}: {other:?}"),
+            }
         }
+        let sql = sql!("SELECT name FROM variable WHERE name LIKE $1 ORDER BY name", format!("{name}%"));
+        let names: Vec<String> = database.write(async move |tx: &mut Tx| tx.all(&sql, |row| row.next()).await).await;
+        let kept = (0..40).filter(|number| trouble == Trouble::None || number % 2 == 0);
+        assert_eq!(names, kept.map(|number| format!("{name}{number:02}")).collect::<Vec<_>>());
     }
-    let sql = sql!("SELECT name FROM variable ORDER BY name");
-    let names: Vec<String> = database.write(async move |tx: &mut Tx| tx.all(&sql, |row| row.next()).await).await;
-    let mut expected = vec!["taken".to_owned()];
-    expected.extend((0..39).filter(|number| matches!(number % 4, 0 | 3)).map(|number| format!("v{number:02}")));
-    expected.sort_unstable();
-    assert_eq!(names, expected);
 }
 
 /// What a write that fails meant to tell others is not told.
