@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod invariants;
 mod layers;
 mod steps;
 
@@ -22,6 +23,8 @@ enum Task {
     Ci(ci::Arguments),
     /// Measure Tidegate side by side with the reference.
     Bench(bench::Arguments),
+    /// Check that the tests that the architecture page names exist.
+    Invariants,
     /// Check that dependencies between crates point one way.
     Layers,
 }
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Ci(arguments) => return ci::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Invariants => invariants::check(),
         Task::Layers => layers::check(),
     };
     match done {

@@ -21,8 +21,6 @@ pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) 
 
 /// Waits for one thing that must happen.
 pub async fn within<T>(what: &str, happening: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, happening).await {
-        Ok(answer) => answer,
-        Err(_) => panic!("{what} did not happen within {DEADLINE:?}"),
-    }
+    let in_time = tokio::time::timeout(DEADLINE, happening).await;
+    in_time.unwrap_or_else(|_| panic!("{what} did not happen within {DEADLINE:?}"))
 }

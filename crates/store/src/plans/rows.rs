@@ -269,7 +269,7 @@ impl Rows {
 
     fn task_run(&self, tx: &Tx, number: usize) -> Vec<Value> {
         let time = self.time(number, TASK_RUNS);
-        let (kind, name) = if number % 300 == 0 { ("RUNNING", "Running") } else { ("COMPLETED", "Completed") };
+        let (kind, name) = if number.is_multiple_of(300) { ("RUNNING", "Running") } else { ("COMPLETED", "Completed") };
         vec![
             self.task_runs[number].into(),
             tx.workspace().into(),
@@ -333,7 +333,7 @@ impl Rows {
         EventRecord {
             id: if number == 777 { self.event } else { Uuid::now_v7() },
             occurred: self.time(number, RECORDS),
-            event: if number % 700 == 0 { "rare.event".into() } else { "prefect.flow-run.Completed".into() },
+            event: if number.is_multiple_of(700) { "rare.event".into() } else { "prefect.flow-run.Completed".into() },
             resource: json!({ "prefect.resource.id": resource_id }).to_string(),
             resource_id,
             related: related.to_string(),
