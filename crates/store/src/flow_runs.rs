@@ -10,7 +10,7 @@ use tidegate_core::{json::Json, orchestration::FlowRunPolicy, state::StateType, 
 use uuid::Uuid;
 
 use crate::{
-    Partitioned, Result, Row, Sql, Tx,
+    Dialect, Partitioned, Result, Row, Sql, Tx,
     conditions::{Subject, push_run_filters},
     sql,
     value::{json, json_list},
@@ -207,7 +207,11 @@ impl Tx {
             FlowRunSort::NameAsc => " ORDER BY flow_run.name ASC",
             FlowRunSort::NameDesc => " ORDER BY flow_run.name DESC",
             FlowRunSort::NextScheduledStartTimeAsc => " ORDER BY flow_run.next_scheduled_start_time ASC",
-            FlowRunSort::EndTimeDesc => " ORDER BY flow_run.end_time DESC",
+            // Runs that have not ended share a place: the newest first, which on SQLite every index ends with.
+            FlowRunSort::EndTimeDesc => match self.dialect() {
+                Dialect::Sqlite => " ORDER BY flow_run.end_time DESC, flow_run.rowid DESC",
+                Dialect::Postgres => " ORDER BY flow_run.end_time DESC",
+            },
         });
         sql.push_page(limit, offset);
         self.all(&sql, flow_run(self.now())).await
