@@ -20,7 +20,7 @@ use tidegate_core::{json::Json, orchestration::Version};
 use tidegate_store::Store;
 use uuid::Uuid;
 
-use crate::{App, error::ApiError};
+use crate::{App, error::ApiError, parameters::with_commas};
 
 /// The store, as the request's workspace sees it.
 pub struct Db(pub Store);
@@ -220,18 +220,11 @@ fn check_parameter_size(body: &Value, most: usize, bytes: &[u8]) -> Result<(), A
     }
     let problem = format!(
         "Flow run parameters must be less than {} bytes when serialized (got {} bytes).",
-        with_commas(most),
-        with_commas(size)
+        with_commas(&most.to_string()),
+        with_commas(&size.to_string())
     );
     let error = FieldError::value_error(vec!["body".into(), "parameters".into()], &problem, parameters.clone());
     Err(ApiError::Invalid { errors: vec![error], body: echo(bytes) })
-}
-
-fn with_commas(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }
 
 /// The body as the error answer repeats it: parsed where it is JSON, else as text.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use tidegate_api::contract;
 use tidegate_store::Tx;
 
+pub(crate) use humanize::with_commas;
 use schema::{Broken, Violation};
 
 /// The key that marks a value to be filled in.

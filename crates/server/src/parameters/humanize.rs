@@ -9,6 +9,8 @@ use minijinja::{
     value::{Kwargs, Rest},
 };
 
+pub(crate) use numbers::with_commas;
+
 /// Adds all of them.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.add_filter("humanize_naturalsize", naturalsize);

@@ -49,7 +49,7 @@ fn rounded(number: f64, digits: usize) -> f64 {
 }
 
 /// Commas between groups of three digits before the point.
-pub(super) fn with_commas(number: &str) -> String {
+pub(crate) fn with_commas(number: &str) -> String {
     let (sign, rest) = number.strip_prefix('-').map_or(("", number), |rest| ("-", rest));
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (whole, fraction) = rest.split_at(end);
