@@ -117,8 +117,7 @@ async fn turn(
     };
     let server = Server::start(product, programs).await?;
     add("cold start".to_owned(), "s", Better::Less, Some(0.3), server.cold_start.as_secs_f64());
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    add("memory, fresh".to_owned(), "MB", Better::Less, Some(30.0), megabytes(&server)?);
+    add("memory, fresh".to_owned(), "MB", Better::Less, Some(30.0), megabytes(&server).await?);
 
     let bench = Bench::prepare(&server, extent).await?;
     for measure in Measure::ALL.into_iter().filter(|measure| arguments.wants(measure.name())) {
@@ -134,7 +133,7 @@ async fn turn(
             }
         }
     }
-    add("memory, after load".to_owned(), "MB", Better::Less, Some(100.0), megabytes(&server)?);
+    add("memory, after load".to_owned(), "MB", Better::Less, Some(100.0), megabytes(&server).await?);
     if arguments.wants("due to process") {
         let value = starts::due_to_process(&server, programs).await?;
         add("due to process".to_owned(), "ms", Better::Less, Some(50.0), value);
@@ -146,6 +145,8 @@ async fn turn(
     Ok(())
 }
 
-fn megabytes(server: &Server) -> anyhow::Result<f64> {
+/// What a server takes when it has come to rest.
+async fn megabytes(server: &Server) -> anyhow::Result<f64> {
+    tokio::time::sleep(Duration::from_secs(2)).await;
     Ok(server.running.memory()? as f64 / 1e6)
 }

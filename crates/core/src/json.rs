@@ -1,38 +1,48 @@
 //! JSON that we carry but do not look into: kept as the text it came in, so that key order and numbers survive.
 
+mod writer;
+
 use std::{borrow::Cow, collections::HashMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{DeserializeOwned, MapAccess, Visitor},
+    ser::SerializeStruct,
 };
 use serde_json::{Value, value::RawValue};
 
+pub use writer::{Error as WriteError, to_text, write};
+
 /// A JSON document kept as text. Parsing happens only where a rule needs to look inside.
-#[derive(Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Json(Box<RawValue>);
+#[derive(Clone)]
+pub struct Json(Box<str>);
 
 impl Json {
-    /// Wraps text that is already known to be JSON (it came from a serializer or from the database).
+    /// Text that is JSON, or what is wrong with it.
     pub fn from_text(text: String) -> Result<Self, serde_json::Error> {
-        RawValue::from_string(text).map(Self)
+        RawValue::from_string(text).map(|raw| Self(raw.into()))
+    }
+
+    /// Text that was checked before, because it is what a column of JSON holds.
+    pub fn stored(text: &str) -> Self {
+        debug_assert!(serde_json::from_str::<&RawValue>(text).is_ok(), "not JSON: {text}");
+        Self(text.into())
     }
 
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Self {
-        Self(serde_json::value::to_raw_value(value).expect("a JSON value or plain struct always serializes"))
+        Self(to_text(value).into())
     }
 
     pub fn null() -> Self {
-        Self(RawValue::NULL.to_owned())
+        Self("null".into())
     }
 
     pub fn empty_object() -> Self {
-        Self::from_value(&serde_json::Map::new())
+        Self("{}".into())
     }
 
     pub fn text(&self) -> &str {
-        self.0.get()
+        &self.0
     }
 
     pub fn is_null(&self) -> bool {
@@ -56,7 +66,7 @@ impl Json {
             return Self::from_value(value);
         }
         let mut out = String::with_capacity(self.text().len());
-        write_as_sent(value, &self.0, &mut out);
+        write_as_sent(value, self.text(), &mut out);
         Self::from_text(out).unwrap_or_else(|_| Self::from_value(value))
     }
 
@@ -122,8 +132,7 @@ fn may_hold_large_numbers(text: &str) -> bool {
     text.as_bytes().chunk_by(|a, b| a.is_ascii_digit() && b.is_ascii_digit()).any(|run| run.len() >= 19)
 }
 
-fn write_as_sent(value: &Value, sent: &RawValue, out: &mut String) {
-    let text = sent.get();
+fn write_as_sent(value: &Value, text: &str, out: &mut String) {
     match value {
         Value::Object(object) if let Ok(Members(members)) = serde_json::from_str(text) => {
             let members: HashMap<_, _> = members.into_iter().collect();
@@ -131,7 +140,7 @@ fn write_as_sent(value: &Value, sent: &RawValue, out: &mut String) {
             for (at, (name, value)) in object.iter().enumerate() {
                 write_name(at, name, out);
                 match members.get(name.as_str()) {
-                    Some(sent) => write_as_sent(value, sent, out),
+                    Some(sent) => write_as_sent(value, sent.get(), out),
                     None => out.push_str(&value.to_string()),
                 }
             }
@@ -143,7 +152,7 @@ fn write_as_sent(value: &Value, sent: &RawValue, out: &mut String) {
                 if at > 0 {
                     out.push(',');
                 }
-                write_as_sent(item, sent, out);
+                write_as_sent(item, sent.get(), out);
             }
             out.push(']');
         }
@@ -168,9 +177,18 @@ fn write_name(at: usize, name: &str, out: &mut String) {
     out.push(':');
 }
 
-impl Clone for Json {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
+/// The text itself goes into JSON, where `serde_json` or our own writer makes it.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut raw = serializer.serialize_struct(writer::RAW, 1)?;
+        raw.serialize_field(writer::RAW, self.text())?;
+        raw.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|raw| Self(raw.into()))
     }
 }
 

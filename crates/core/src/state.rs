@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     ids::StateId,
-    json::Json,
+    json::{self, Json},
     time::{OffsetTimestamp, Timestamp},
 };
 
@@ -231,7 +231,7 @@ impl State {
             data: self.data.as_ref().filter(|_| self.has_persisted_data()),
             state_details: Telling::of(&self.state_details),
         };
-        serde_json::to_string(&stored).expect("a state always serializes")
+        json::to_text(&stored)
     }
 }
 

@@ -8,13 +8,15 @@ use std::{sync::Arc, time::Instant};
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use tidegate_store::{LogRecord, Store, Tx};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::{error::ApiError, sockets::hubs::LogHub};
 pub use events::Incoming;
 
 /// Batches that may wait: a hundred clients with one each, and some.
 const QUEUE: usize = 256;
+/// Kilobytes of records of one kind that may wait or be written; senders beyond that are not read from.
+const ROOM: u32 = 16 * 1024;
 /// Writes under way at once: while one commits, the next is being made.
 const WRITES: usize = 2;
 /// Records of one write; beyond this a transaction keeps others waiting for too long.
@@ -49,28 +51,51 @@ impl From<Failure> for ApiError {
 
 type Outcome = Result<(), Failure>;
 
+/// What is waiting takes memory.
+pub trait Weight {
+    /// About how many bytes it takes.
+    fn weight(&self) -> usize;
+}
+
+impl Weight for LogRecord {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.message.len()
+    }
+}
+
 struct Batch<T> {
     rows: Vec<T>,
+    sender: Sender,
+}
+
+struct Sender {
     done: oneshot::Sender<Outcome>,
+    /// The memory that the rows take; free again when they are written.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// A way into one of the queues.
 pub struct Funnel<T> {
     sender: mpsc::Sender<Batch<T>>,
+    room: Arc<Semaphore>,
 }
 
 impl<T> Clone for Funnel<T> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone() }
+        Self { sender: self.sender.clone(), room: self.room.clone() }
     }
 }
 
-impl<T> Funnel<T> {
-    /// Waits for a place in the queue; the receiver then waits for the commit.
+impl<T: Weight> Funnel<T> {
+    /// Waits for room and a place in the queue; the receiver then waits for the commit.
     pub async fn enqueue(&self, rows: Vec<T>) -> oneshot::Receiver<Outcome> {
         let (done, answer) = oneshot::channel();
+        let kilobytes = rows.iter().map(Weight::weight).sum::<usize>() / 1024 + 1;
+        // A batch that is larger than all the room gets all of it.
+        let kilobytes = u32::try_from(kilobytes).map_or(ROOM, |kilobytes| kilobytes.min(ROOM));
+        let room = self.room.clone().acquire_many_owned(kilobytes).await.ok();
         // A closed queue drops `done`, which its receiver notices.
-        let _ = self.sender.send(Batch { rows, done }).await;
+        let _ = self.sender.send(Batch { rows, sender: Sender { done, _room: room } }).await;
         answer
     }
 
@@ -122,13 +147,13 @@ pub type Rows<T> = Arc<Vec<Vec<T>>>;
 
 fn spawn<T, W, F>(kind: &'static str, limit: usize, store: &Store, write: W) -> Funnel<T>
 where
-    T: Send + Sync + 'static,
+    T: Weight + Send + Sync + 'static,
     W: Fn(Store, Rows<T>) -> F + Send + Sync + 'static,
     F: Future<Output = tidegate_store::Result<()>> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(QUEUE);
     tokio::spawn(own(kind, limit, store.clone(), receiver, write));
-    Funnel { sender }
+    Funnel { sender, room: Arc::new(Semaphore::new(ROOM as usize)) }
 }
 
 async fn own<T, W, F>(kind: &'static str, limit: usize, store: Store, mut queue: mpsc::Receiver<Batch<T>>, write: W)
@@ -168,19 +193,21 @@ where
     F: Future<Output = tidegate_store::Result<()>>,
 {
     let started = Instant::now();
-    let (rows, senders): (Vec<_>, Vec<_>) = batches.into_iter().map(|batch| (batch.rows, batch.done)).unzip();
+    let (rows, senders): (Vec<_>, Vec<Sender>) = batches.into_iter().map(|batch| (batch.rows, batch.sender)).unzip();
     let count: usize = rows.iter().map(Vec::len).sum();
     let rows = Arc::new(rows);
     let outcome = write(store.clone(), rows.clone()).await.map_err(Failure::from);
     metrics::histogram!("tidegate_ingest_write_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());
     if matches!(outcome, Err(Failure::Refused(_))) && senders.len() > 1 {
         let Ok(rows) = Arc::try_unwrap(rows) else {
-            senders.into_iter().for_each(|sender| drop(sender.send(outcome.clone())));
+            for sender in senders {
+                let _ = sender.done.send(outcome.clone());
+            }
             return;
         };
         for (rows, sender) in rows.into_iter().zip(senders) {
             let outcome = write(store.clone(), Arc::new(vec![rows])).await.map_err(Failure::from);
-            let _ = sender.send(outcome);
+            let _ = sender.done.send(outcome);
         }
         return;
     }
@@ -188,6 +215,6 @@ where
         metrics::counter!("tidegate_ingested_rows_total", "kind" => kind).increment(count as u64);
     }
     for sender in senders {
-        let _ = sender.send(outcome.clone());
+        let _ = sender.done.send(outcome.clone());
     }
 }

@@ -7,7 +7,10 @@ mod query;
 
 use serde::Serialize;
 use tidegate_api::events::{Event, ReceivedEvent, Resource};
-use tidegate_core::{json::Json, time::Timestamp};
+use tidegate_core::{
+    json::{Json, to_text},
+    time::Timestamp,
+};
 use uuid::Uuid;
 
 pub use build::{ResourceEvent, RunNames, StateChange, Surroundings, related};
@@ -103,10 +106,6 @@ fn without_nul(json: String) -> String {
     }
     out.push_str(rest);
     out
-}
-
-fn to_text<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("labels are plain text")
 }
 
 /// The resource's id, if it keeps the rules.

@@ -184,10 +184,15 @@ impl Tx {
         for name in &old {
             self.batch(&format!("DROP TABLE {name}")).await?;
         }
-        let row = if self.dialect() == Dialect::Sqlite { "rowid" } else { "ctid" };
+        let row = match (self.dialect(), kind) {
+            (Dialect::Postgres, _) => "ctid",
+            (Dialect::Sqlite, Partitioned::EventLink) => "resource, occurred, event_id",
+            (Dialect::Sqlite, _) => "rowid",
+        };
         let rest = sql!(
             format!(
-                "DELETE FROM {table}_rest WHERE {row} IN (SELECT {row} FROM {table}_rest WHERE {column} < $1 LIMIT $2)"
+                "DELETE FROM {table}_rest WHERE ({row}) IN \
+                 (SELECT {row} FROM {table}_rest WHERE {column} < $1 LIMIT $2)"
             ),
             time,
             REST_CHUNK,

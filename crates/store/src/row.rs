@@ -201,12 +201,11 @@ impl Column for Timestamp {
 
 impl Column for Json {
     fn from_sqlite(value: ValueRef<'_>) -> Decoded<Self> {
-        let text = value.as_str().map_err(|error| error.to_string())?;
-        Self::from_text(text.to_owned()).map_err(|error| error.to_string())
+        value.as_str().map(Self::stored).map_err(|error| error.to_string())
     }
     fn from_postgres(row: &tokio_postgres::Row, at: usize) -> Decoded<Self> {
         let JsonText(text) = get(row, at)?;
-        Self::from_text(text).map_err(|error| error.to_string())
+        Ok(Self::stored(&text))
     }
 }
 

@@ -47,9 +47,12 @@ impl Connection {
         inner.set_prepared_statement_cache_capacity(STATEMENTS);
         inner.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 60000;
-             PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000;
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000;
              PRAGMA journal_size_limit = 67108864;",
         )?;
+        // Kilobytes. Readers leave caching to the operating system, which has one copy for all of them.
+        let cache = if writer { 16 * 1024 } else { 4 * 1024 };
+        inner.execute_batch(&format!("PRAGMA cache_size = -{cache};"))?;
         if !writer {
             inner.execute_batch("PRAGMA query_only = ON;")?;
         }

@@ -4,7 +4,11 @@ use std::error::Error as StdError;
 
 use bytes::BytesMut;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use tidegate_core::{json::Json, state::StateType, time::Timestamp};
+use tidegate_core::{
+    json::{Json, to_text},
+    state::StateType,
+    time::Timestamp,
+};
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
@@ -127,10 +131,10 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 
 /// Tags and similar lists of text are JSON arrays in both databases.
 pub fn json_list(texts: &[String]) -> Value {
-    Value::Json(serde_json::to_string(texts).expect("texts serialize"))
+    json(texts)
 }
 
 /// Any serializable value as a JSON column.
 pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Value {
-    Value::Json(serde_json::to_string(value).expect("our own structs serialize"))
+    Value::Json(to_text(value))
 }

@@ -16,7 +16,7 @@ use tidegate_store::{EventRecord, Result, TaskRunRecord, Tx, link};
 use uuid::Uuid;
 
 use super::{
-    Rows,
+    Rows, Weight,
     logs::{quick_time, without_nul},
 };
 use crate::{
@@ -38,6 +38,17 @@ pub enum Incoming {
     Event(EventRecord, Option<Box<TaskRunRecord>>),
     /// A sign of life of a flow run; it renews a lease and is not kept.
     Heartbeat(Uuid),
+}
+
+impl Weight for Incoming {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Event(record, None) => size_of::<Self>() + record.size(),
+            // The task run is another reading of the same text.
+            Self::Event(record, Some(_)) => size_of::<Self>() + size_of::<TaskRunRecord>() + 2 * record.size(),
+            Self::Heartbeat(_) => size_of::<Self>(),
+        }
+    }
 }
 
 /// Writes a batch: events, the task runs they tell of, and the leases they renew, in one transaction.

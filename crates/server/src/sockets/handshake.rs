@@ -18,6 +18,8 @@ const SUBPROTOCOL: &str = "prefect";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Far above what an event may have: too large ones are read, counted and answered instead of ending the socket.
 const MAXIMUM_MESSAGE: usize = 64 * 1024 * 1024;
+/// Bytes read and written at once; every socket has two such buffers.
+const BUFFER: usize = 16 * 1024;
 
 #[derive(Deserialize)]
 struct Auth {
@@ -41,7 +43,12 @@ where
     if !knows_subprotocol && app.settings.auth_string.is_some() {
         return StatusCode::FORBIDDEN.into_response();
     }
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(MAXIMUM_MESSAGE).max_frame_size(MAXIMUM_MESSAGE);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(MAXIMUM_MESSAGE)
+        .max_frame_size(MAXIMUM_MESSAGE)
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER);
     upgrade.on_upgrade(async move |mut socket| {
         let stopping = app.stopping.clone();
         if knows_subprotocol {

@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use tidegate_api::{events::ReceivedEvent, logs::Log};
-use tidegate_core::time::Timestamp;
+use tidegate_core::{json, time::Timestamp};
 use tidegate_store::{Dialect, LogRecord, Position, Result, Store, StoredEvent, Tx, Wake};
 use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -42,7 +42,7 @@ pub fn message(event: &StoredEvent) -> Utf8Bytes {
         r#type: &'static str,
         event: &'e StoredEvent,
     }
-    serde_json::to_string(&Message { r#type: "event", event }).unwrap_or_default().into()
+    json::to_text(&Message { r#type: "event", event }).into()
 }
 
 /// Follows the outbox for all listeners.

@@ -189,7 +189,7 @@ fn records() -> Vec<Case> {
             |tx, known| Page::of_events(tx, json!({ "resource": { "id": [format!("prefect.flow-run.{}", known.flow_run)] } }));
         "events of a name", "_name (event=?", "event_occurred_idx",
             |tx, _known| Page::of_events(tx, json!({ "event": { "name": ["rare.event"] } }));
-        "events that name a resource", "_key (resource=?", "resource_occurred_event_id_idx",
+        "events that name a resource", "USING PRIMARY KEY (resource=?", "resource_occurred_event_id_idx",
             |tx, known| Page::of_events(tx, json!({ "related": { "id": [format!("prefect.flow.{}", known.flow)] } }));
         "an event by id", "_id (id=?)", "id_occurred_idx",
             |tx, known| Page::of_events(tx, json!({ "id": { "id": [known.event] } }));

@@ -96,6 +96,29 @@ async fn a_schema_that_is_behind_is_not_touched_without_leave(database: Database
     assert!(refusal.contains("tidegate server database upgrade"), "{refusal}");
 }
 
+/// A file as the release before migration 3 left it.
+#[tokio::test]
+async fn links_of_events_are_kept_when_their_table_changes() {
+    let model = databases::sqlite().await;
+    let fresh = tidegate_testkit::sqlite().await;
+    let path = fresh.url.strip_prefix("sqlite:///").unwrap().to_owned();
+    let old = rusqlite::Connection::open(path).unwrap();
+    old.execute_batch(include_str!("../../migrations/sqlite/0001_initial.sql")).unwrap();
+    old.execute_batch(include_str!("../../migrations/sqlite/0002_block_document_users.sql")).unwrap();
+    old.execute_batch("CREATE TABLE tidegate_migration (number BIGINT PRIMARY KEY, name TEXT, checksum TEXT)").unwrap();
+    for (number, name, checksum) in applied(&model).await.into_iter().take(2) {
+        old.execute("INSERT INTO tidegate_migration VALUES (?, ?, ?)", (number, name, checksum)).unwrap();
+    }
+    old.execute("INSERT INTO event_link_rest VALUES (7, 8, x'09')", ()).unwrap();
+    drop(old);
+
+    let store = Store::open(options(&fresh.url, &model.clock)).await.unwrap();
+    let links = sql!("SELECT resource, occurred, event_id FROM event_link");
+    let read = |row: &mut Row<'_>| Ok((row.next::<i64>()?, row.next::<i64>()?, row.next::<Vec<u8>>()?));
+    let found = store.write("test", async move |tx: &mut Tx| tx.all(&links, read).await).await.unwrap();
+    assert_eq!(found, [(7, 8, vec![9])]);
+}
+
 macro_rules! on_both {
     ($($test:ident),* $(,)?) => {
         mod on_sqlite {
