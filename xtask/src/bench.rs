@@ -20,6 +20,11 @@ use self::{
 };
 use crate::ci::{environment, root, target_folder};
 
+#[expect(clippy::disallowed_methods, reason = "what the programs under test are told must be the machine's time")]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
 #[derive(clap::Args)]
 pub struct Arguments {
     /// How often each server takes its turn.
@@ -78,10 +83,7 @@ fn programs(arguments: &Arguments) -> anyhow::Result<Programs> {
             target_folder()?.join("release/tidegate")
         }
     };
-    let prefect = match arguments.alone {
-        true => PathBuf::new(),
-        false => environment("sdk")?.with_file_name("prefect"),
-    };
+    let prefect = if arguments.alone { PathBuf::new() } else { environment("sdk")?.with_file_name("prefect") };
     Ok(Programs { tidegate, prefect })
 }
 

@@ -94,9 +94,7 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     let cargo = || Command::new(env!("CARGO"));
     step("format", cargo().args(["fmt", "--all", "--check"]));
     step("build", cargo().args(["build", "--workspace", "--bins"]));
-    let denied =
-        ["-D", "clippy::correctness", "-D", "clippy::suspicious", "-D", "clippy::perf", "-D", "unused-must-use"];
-    step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--"]).args(denied));
+    step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
     step("rust tests", cargo().args(["test", "--workspace", "--no-fail-fast"]));
     let replay = ["tests/contract/run.py", "replay", "--lines", "4", "--binary"];
     step("contract", Command::new(&python).args(replay).arg(&binary));

@@ -8,18 +8,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use subtle::ConstantTimeEq;
-use tidegate_store::Tx;
+use tidegate_store::{Store, Tx};
 
-use crate::{App, error::ApiError};
+use crate::error::ApiError;
 
-pub async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
-    let changes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    if app.settings.csrf_enabled && changes {
+pub async fn protect(State(store): State<Store>, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
         let (token, client) = match credentials(request.headers()) {
             Ok(credentials) => credentials,
             Err(detail) => return ApiError::forbidden(detail).into_response(),
         };
-        let expected = app.store.read(async move |tx: &mut Tx| tx.read_csrf_token(&client).await).await;
+        let expected = store.read(async move |tx: &mut Tx| tx.read_csrf_token(&client).await).await;
         match expected {
             Ok(Some(expected)) if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) => {}
             Ok(_) => return ApiError::forbidden("Invalid CSRF token or client identifier.").into_response(),

@@ -361,7 +361,7 @@ mod tests {
                 Err("Invalid jinja: unexpected end of template, expected 'end of print statement'."),
             ),
         ] {
-            let filled = fill(given, &variables).map(Value::Object).map_err(|why| why.to_string());
+            let filled = fill(given, &variables).map(Value::Object);
             assert_eq!(filled, expected.map_err(ToOwned::to_owned));
         }
     }

@@ -1,6 +1,6 @@
 //! Every route, one screen per noun. What the contract names and no module serves yet answers 501 with the operation's name.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use axum::{
     Router,
@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodFilter, any, on},
 };
 use tidegate_api::contract;
+use tower::util::option_layer;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
 use crate::{App, error::ApiError, extract::no_route, middleware, routes};
@@ -139,17 +140,22 @@ pub fn router(app: App) -> Router {
         .router
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .fallback(any(no_such_route))
-        .layer(layers::from_fn(middleware::check_api_version))
-        .layer(DefaultBodyLimit::max(settings.max_body_size));
+        .layer((DefaultBodyLimit::max(settings.max_body_size), layers::from_fn(middleware::check_api_version)));
+    let secret = settings.auth_string.as_deref().map(Arc::<str>::from);
+    let authenticate = secret.map(|secret| layers::from_fn_with_state(secret, middleware::authenticate));
+    let protect = settings.csrf_enabled.then(|| layers::from_fn_with_state(app.store.clone(), crate::csrf::protect));
     Router::new()
         .nest("/api", api)
         .route("/metrics", axum::routing::get(crate::metrics::render))
         .fallback(async || no_route())
-        .layer(layers::from_fn_with_state(app.clone(), crate::csrf::protect))
-        .layer(layers::from_fn_with_state(app.clone(), middleware::authenticate))
-        .layer(layers::from_fn(middleware::observe))
-        .layer(CompressionLayer::new().compress_when(SizeAbove::new(500)))
-        .layer(middleware::cors(&settings))
+        // The first is the outermost. One call for all: the router boxes the service once per call and request.
+        .layer((
+            middleware::cors(&settings),
+            CompressionLayer::new().compress_when(SizeAbove::new(500)),
+            layers::from_fn(middleware::observe),
+            option_layer(authenticate),
+            option_layer(protect),
+        ))
         .with_state(app)
 }
 

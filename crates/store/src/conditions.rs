@@ -163,7 +163,9 @@ impl<'s> Conditions<'s> {
                     parts.part().push("1 = 0");
                 } else {
                     parts.nested(Some(Operator::Or), |any| {
-                        tags.iter().for_each(|tag| push_has_tag(any.part(), dialect, column, tag));
+                        for tag in tags {
+                            push_has_tag(any.part(), dialect, column, tag);
+                        }
                     });
                 }
             }

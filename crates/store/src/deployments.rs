@@ -130,6 +130,9 @@ impl DeploymentChanges {
     }
 }
 
+/// A flow's name, and the names, id and type of a queue and its pool.
+type Names = (String, Option<String>, Option<Uuid>, Option<String>, Option<String>);
+
 impl Tx {
     fn select_deployments(&self) -> Sql {
         let mut sql = Sql::new("SELECT ");
@@ -349,7 +352,6 @@ impl Tx {
             deployment.flow_id,
             deployment.work_queue_id,
         );
-        type Names = (String, Option<String>, Option<Uuid>, Option<String>, Option<String>);
         let names: Option<Names> =
             self.optional(&sql, |row| Ok((row.next()?, row.next()?, row.next()?, row.next()?, row.next()?))).await?;
         if let Some((flow, queue, pool_id, pool, kind)) = names {

@@ -52,11 +52,10 @@ impl From<tokio_postgres::Error> for Error {
         let text = error.as_db_error().map_or_else(|| error.to_string(), ToString::to_string);
         match &code[..2] {
             "23" => Self::Constraint(text),
-            "40" => Self::Conflict(text),
+            // 55: a deferred lock that could not be had.
+            "40" | "55" => Self::Conflict(text),
             // Connection trouble, shutdowns, too many connections.
             "08" | "57" | "53" => Self::Unavailable(text),
-            // A deferred lock that could not be had.
-            "55" => Self::Conflict(text),
             _ => Self::Database(text),
         }
     }

@@ -344,6 +344,7 @@ impl Tx {
 
 /// Writes a change down: only the columns that it touches, because an index is written again for each column that the
 /// statement names.
+#[expect(clippy::float_cmp, reason = "whether the rules have touched it at all")]
 fn update(current: &Current, state: &State, run: &RunFacts, failure: Option<&Failure>, now: Timestamp) -> Sql {
     let mut sql = sql!(
         "UPDATE flow_run SET updated = $1, state_id = $2, state_name = $3, state_timestamp = $4, state = $5",

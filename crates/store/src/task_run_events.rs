@@ -3,7 +3,10 @@
 
 mod payload;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt::Write,
+};
 
 use tidegate_core::{
     orchestration::TaskRunPolicy,
@@ -316,17 +319,19 @@ fn upsert_tail() -> String {
         if index > 0 {
             tail.push_str(", ");
         }
-        tail.push_str(&if KEPT.contains(column) {
-            format!("{column} = coalesce(excluded.{column}, task_run.{column})")
+        // Writing to a string cannot fail.
+        let _ = if KEPT.contains(column) {
+            write!(tail, "{column} = coalesce(excluded.{column}, task_run.{column})")
         } else {
-            format!("{column} = excluded.{column}")
-        });
+            write!(tail, "{column} = excluded.{column}")
+        };
     }
-    tail.push_str(&format!(
+    let _ = write!(
+        tail,
         " WHERE task_run.state_timestamp IS NULL OR task_run.state_timestamp < excluded.state_timestamp OR \
          (task_run.state_timestamp = excluded.state_timestamp AND task_run.state_type NOT IN {TERMINAL} \
          AND excluded.state_type IN {TERMINAL})"
-    ));
+    );
     tail
 }
 

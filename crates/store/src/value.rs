@@ -88,6 +88,7 @@ fn int_to_sql(value: i64, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Boxed
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what `ToSql` answers")]
 fn json_to_sql(text: &str, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxedError> {
     if *ty == Type::JSONB {
         // The binary form of jsonb is a version byte and the text.

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     http::Connection,
     load::{Figure, Until, drive},
+    now,
     products::{Product, Server},
     task_run_events,
 };
@@ -172,7 +173,7 @@ impl<'a> Bench<'a> {
             if done == json!(task_runs) {
                 break;
             }
-            ensure!(started.elapsed() < Duration::from_secs(180), "{done} of {task_runs} task runs were recorded");
+            ensure!(started.elapsed() < Duration::from_mins(3), "{done} of {task_runs} task runs were recorded");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let took = started.elapsed().as_secs_f64();
@@ -192,7 +193,7 @@ async fn page(connection: &mut Connection) -> anyhow::Result<()> {
 
 /// A batch of lines as the SDK sends them, all of one run and of this moment.
 fn log_lines(flow_run: &str) -> String {
-    let now = chrono::Utc::now();
+    let now = now();
     let mut body = String::with_capacity(LOG_LINES * 300);
     for number in 0..LOG_LINES {
         let time = now + chrono::TimeDelta::microseconds(number as i64);

@@ -129,7 +129,7 @@ impl Server {
             if let Some(status) = running.child.try_wait()? {
                 bail!("the {} server ended at its start ({status})", product.name());
             }
-            if started.elapsed() > Duration::from_secs(120) {
+            if started.elapsed() > Duration::from_mins(2) {
                 bail!("the {} server does not answer", product.name());
             }
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use comfy_table::{Cell, CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::{Value, json};
 
-use super::{products::Product, starts::median};
+use super::{now, products::Product, starts::median};
 
 /// Which way is better.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,8 +75,8 @@ impl Report {
                 "reached": line.reached(values.goal, tidegate),
             })
         });
-        let report = json!({ "measured": chrono::Utc::now(), "cores": std::thread::available_parallelism()?.get(),
-                             "lines": Value::from_iter(lines) });
+        let report = json!({ "measured": now(), "cores": std::thread::available_parallelism()?.get(),
+                             "lines": lines.collect::<Value>() });
         std::fs::write(path, serde_json::to_vec_pretty(&report)?)?;
         Ok(())
     }

@@ -60,7 +60,7 @@ pub async fn due_to_process(server: &Server, programs: &Programs) -> anyhow::Res
         let run = connection.post(&format!("/api/deployments/{deployment}/create_flow_run"), b"{}").await?.json()?;
         let due: DateTime<Utc> = run["expected_start_time"].as_str().context("a run without start time")?.parse()?;
         let started = folder.join(run["id"].as_str().context("a run without id")?);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let at = loop {
             let written = std::fs::read_to_string(&started).unwrap_or_default();
             if written.ends_with('\n') {

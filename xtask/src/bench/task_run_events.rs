@@ -1,7 +1,7 @@
 //! Tells a server of task runs as the SDK does: events over the socket for incoming events.
 
 use anyhow::ensure;
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
 use futures::{SinkExt, StreamExt, future::try_join_all};
 use serde_json::json;
 use tokio_tungstenite::{
@@ -9,6 +9,8 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 use uuid::Uuid;
+
+use super::now;
 
 const STATES: [(&str, &str); 3] = [("PENDING", "Pending"), ("RUNNING", "Running"), ("COMPLETED", "Completed")];
 pub const PER_TASK_RUN: usize = STATES.len();
@@ -48,7 +50,7 @@ async fn send_share(port: u16, flow_run: &str, task_runs: std::ops::Range<usize>
 }
 
 fn event(flow_run: &str, id: Uuid, number: usize, step: usize, (kind, name): &(&str, &str)) -> String {
-    let occurred = Utc::now() + TimeDelta::milliseconds(step as i64);
+    let occurred = now() + TimeDelta::milliseconds(step as i64);
     let occurred = occurred.to_rfc3339_opts(SecondsFormat::Micros, true);
     let before = step.checked_sub(1).map(|before| STATES[before]);
     json!({

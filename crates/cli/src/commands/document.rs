@@ -108,9 +108,10 @@ fn usage(command: &Command, path: &str) -> String {
     for argument in command.get_positionals().filter(|argument| !argument.is_hide_set()) {
         let name = value_name(argument);
         let several = if argument.get_num_args().is_some_and(|range| range.max_values() > 1) { "…" } else { "" };
-        let _ = match argument.is_required_set() {
-            true => write!(usage, " {name}{several}"),
-            false => write!(usage, " [{name}{several}]"),
+        let _ = if argument.is_required_set() {
+            write!(usage, " {name}{several}")
+        } else {
+            write!(usage, " [{name}{several}]")
         };
     }
     usage

@@ -2,6 +2,8 @@
 //! one error to tell of Python's `jsonschema`, which clients show to people. Never fetches anything: references lead into
 //! the schema itself. Formats are notes, not rules, as in the reference.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
 
 use super::python::{repr, repr_text};
@@ -75,14 +77,12 @@ pub fn spelled(path: &[Step]) -> Option<String> {
     }
     let mut text = String::from("$");
     for step in path {
-        match step {
-            Step::Index(index) => text.push_str(&format!("[{index}]")),
-            Step::Key(key) if is_plain(key) => {
-                text.push('.');
-                text.push_str(key);
-            }
-            Step::Key(key) => text.push_str(&format!("['{}']", key.replace('\\', "\\\\").replace('\'', "\\'"))),
-        }
+        // Writing to a string cannot fail.
+        let _ = match step {
+            Step::Index(index) => write!(text, "[{index}]"),
+            Step::Key(key) if is_plain(key) => write!(text, ".{key}"),
+            Step::Key(key) => write!(text, "['{}']", key.replace('\\', "\\\\").replace('\'', "\\'")),
+        };
     }
     Some(text.replace("$.", ""))
 }

@@ -101,6 +101,7 @@ async fn delete(Db(store): Db, Path(name): Path<String>) -> Result<StatusCode, A
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
 struct Holder {
     lease_id: Uuid,
     holder: Option<ConcurrencyLeaseHolder>,

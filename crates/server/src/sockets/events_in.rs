@@ -60,11 +60,10 @@ impl Reader {
         let end = self.read().await;
         let kept = self.settle().await;
         match end {
-            End::NotStored => {}
             End::Stopping if kept => return close(&mut self.socket, code::GOING_AWAY, "the server is stopping").await,
             // The answer to the client's close goes out with the next read.
             End::Client if kept => return while let Some(Ok(_)) = self.socket.recv().await {},
-            End::Stopping | End::Client => {}
+            End::NotStored | End::Stopping | End::Client => {}
         }
         close(&mut self.socket, code::TRY_AGAIN, "events could not be stored; send them again").await;
     }

@@ -60,12 +60,10 @@ async fn serve(app: App, mut socket: WebSocket) {
     };
     let pings = pings(&app);
     let mut subscriber = Subscriber { app, socket, filter, position, live, pings, told: HashSet::new() };
-    let end = match wanted.backfill {
-        true => match subscriber.backfill().await {
-            None => subscriber.follow().await,
-            end => end,
-        },
-        false => subscriber.follow().await,
+    let told = if wanted.backfill { subscriber.backfill().await } else { None };
+    let end = match told {
+        None => subscriber.follow().await,
+        end => end,
     };
     if let Some(End { code, reason }) = end.filter(|end| !end.reason.is_empty()) {
         close(&mut subscriber.socket, code, reason).await;

@@ -57,7 +57,7 @@ pub(super) fn checked<F: serde::de::DeserializeOwned>(path: &str, field: &str, f
     let mut checked = operation
         .check_body(None, body.as_bytes(), Unknown::Forbid)
         .map_err(|errors| errors.iter().map(|error| error.msg.as_str()).collect::<Vec<_>>().join("; "))?;
-    let filter = checked.value.get_mut(field).map(Value::take).unwrap_or_else(|| json!({}));
+    let filter = checked.value.get_mut(field).map_or_else(|| json!({}), Value::take);
     serde_json::from_value(filter).map_err(|error| error.to_string())
 }
 

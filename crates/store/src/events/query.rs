@@ -412,7 +412,9 @@ fn push_labels(parts: &mut Conditions<'_>, dialect: Dialect, object: &str, label
                 sql.push("EXISTS (SELECT 1 FROM json_each(").push(object).push(") AS label WHERE label.key = ");
                 sql.bind(label).push(" AND ");
                 let mut any = Conditions::begin(sql, dialect, Some(Operator::Or));
-                patterns.iter().for_each(|pattern| push_glob(any.part().push("label.atom"), pattern));
+                for pattern in patterns {
+                    push_glob(any.part().push("label.atom"), pattern);
+                }
                 any.end();
                 parts.sql.push(")");
             }

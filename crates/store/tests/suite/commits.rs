@@ -61,7 +61,7 @@ pub async fn one_that_fails_takes_nothing_from_its_neighbours(database: &Databas
                 (Trouble::ChangedItsMind, Err(Error::Setup(text))) => assert_eq!(text, "changed its mind"),
                 (Trouble::BrokeAConstraint, Err(Error::Constraint(_))) => {}
                 (Trouble::Panicked, Err(Error::Database(text))) => {
-                    assert!(text.contains("nothing was written"), "{text}")
+                    assert!(text.contains("nothing was written"), "{text}");
                 }
                 (_, other) => panic!("{name} {number}: {other:?}"),
             }
@@ -84,7 +84,11 @@ pub async fn one_that_fails_wakes_nobody(database: &Database) {
         })
         .await;
     assert!(failed.is_err());
-    database.write(async |tx: &mut Tx| Ok(tx.wake(tidegate_store::Wake::Slots))).await;
+    let wake = async |tx: &mut Tx| {
+        tx.wake(tidegate_store::Wake::Slots);
+        Ok(())
+    };
+    database.write(wake).await;
     let first = tidegate_testkit::within("a nudge", wakes.recv()).await.unwrap();
     assert_eq!(first, tidegate_store::Wake::Slots);
 }

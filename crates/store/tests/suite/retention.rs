@@ -20,7 +20,7 @@ async fn log(database: &Database, message: String) {
         flow_run_id: None,
         task_run_id: None,
     };
-    database.write(async move |tx: &mut Tx| tx.create_logs([&record].into_iter()).await).await;
+    database.write(async move |tx: &mut Tx| tx.create_logs([&record]).await).await;
 }
 
 async fn messages(database: &Database) -> Vec<String> {

@@ -83,7 +83,7 @@ pub(super) fn precise(seconds: f64) -> String {
     let fraction = format!("{rest:.2}");
     let is_whole = fraction.ends_with(".00");
     if rest > 0.005 || parts.is_empty() {
-        let is_one = is_whole && rest.round() == 1.0;
+        let is_one = is_whole && rest.round() as i64 == 1;
         let shown = if is_whole { format!("{rest:.0}") } else { fraction };
         parts.push(format!("{shown} second{}", if is_one { "" } else { "s" }));
     }

@@ -27,8 +27,8 @@ pub(super) fn size(bytes: f64, binary: bool, gnu: bool, digits: usize) -> String
         (false, false) => [" kB", " MB", " GB", " TB", " PB", " EB", " ZB", " YB", " RB", " QB"],
     };
     if bytes.abs() < base {
-        let count = bytes.trunc();
-        return match (gnu, count.abs() == 1.0) {
+        let count = bytes.trunc() as i64;
+        return match (gnu, count.abs() == 1) {
             (true, _) => format!("{count}B"),
             (false, true) => format!("{count} Byte"),
             (false, false) => format!("{count} Bytes"),

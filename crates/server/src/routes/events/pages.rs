@@ -25,6 +25,7 @@ pub(super) struct ListEvents {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
 pub(super) struct Page {
     events: Vec<StoredEvent>,
     total: i64,
