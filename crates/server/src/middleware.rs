@@ -1,7 +1,7 @@
 //! What happens to every request around its handler: workspace prefixes, authentication, the API version header, request
 //! ids, metrics and CORS.
 
-use std::{sync::Arc, time::Instant};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use axum::{
     extract::{MatchedPath, Request, State},
@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use futures::FutureExt;
 use subtle::ConstantTimeEq;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument;
@@ -133,7 +134,12 @@ pub async fn observe(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let started = Instant::now();
     let span = tracing::info_span!("request", request.id = %id, http.method = %method, http.route = %route);
-    let mut response = next.run(request).instrument(span).await;
+    // A fault of ours in one request must neither cut its connection nor go unnoticed.
+    let answered = AssertUnwindSafe(next.run(request).instrument(span)).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| {
+        metrics::counter!("tidegate_http_panics_total", "route" => route.clone()).increment(1);
+        ApiError::Internal(anyhow::anyhow!("the handler of {method} {route} failed unexpectedly")).into_response()
+    });
     let status = response.status();
     metrics::counter!("tidegate_http_requests_total", "method" => method.to_string(), "route" => route.clone(), "status" => status.as_u16().to_string())
         .increment(1);
@@ -169,4 +175,23 @@ pub fn cors(settings: &Settings) -> CorsLayer {
 /// 405 in the reference's words.
 pub async fn method_not_allowed() -> ApiError {
     ApiError::Detail(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_answers_500_and_has_an_id_for_the_logs() {
+        async fn broken() -> StatusCode {
+            panic!("on purpose")
+        }
+        let router = Router::new().route("/", get(broken)).layer(from_fn(observe));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(REQUEST_ID));
+    }
 }

@@ -42,7 +42,7 @@ async fn settings(State(app): State<App>) -> Json<Value> {
                 "cors_allowed_methods": settings.cors_allowed_methods,
                 "cors_allowed_headers": settings.cors_allowed_headers,
                 "csrf_protection_enabled": settings.csrf_enabled,
-                "csrf_token_expiration": settings.csrf_token_seconds,
+                "csrf_token_expiration": duration(settings.csrf_token_seconds),
             },
             "events": {
                 "stream_out_enabled": settings.events.stream_out,
@@ -50,7 +50,7 @@ async fn settings(State(app): State<App>) -> Json<Value> {
                 "maximum_related_resources": settings.events.maximum_related,
                 "maximum_size_bytes": settings.events.maximum_size_bytes,
                 "maximum_event_name_length": settings.events.maximum_name_length,
-                "retention_period": services.event_retention_seconds,
+                "retention_period": duration(services.event_retention_seconds),
             },
             "logs": { "stream_out_enabled": settings.logs_stream_out },
             "services": {
@@ -60,6 +60,20 @@ async fn settings(State(app): State<App>) -> Json<Value> {
             },
         },
     }))
+}
+
+/// ISO 8601, as Pydantic writes it: `PT1H`, `P7D`, `P1DT0.5S`.
+fn duration(seconds: f64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400.0), seconds.rem_euclid(86_400.0));
+    let (hours, rest) = (rest.div_euclid(3600.0), rest.rem_euclid(3600.0));
+    let (minutes, rest) = (rest.div_euclid(60.0), rest.rem_euclid(60.0));
+    let part = |number: f64, letter: &str| if number > 0.0 { format!("{number}{letter}") } else { String::new() };
+    let (day, time) = (part(days, "D"), part(hours, "H") + &part(minutes, "M") + &part(rest, "S"));
+    match (day.as_str(), time.as_str()) {
+        ("", "") => "PT0S".into(),
+        (day, "") => format!("P{day}"),
+        (day, time) => format!("P{day}T{time}"),
+    }
 }
 
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
@@ -99,4 +113,18 @@ async fn write_storage(Db(store): Db, Body(storage): Body<Storage>) -> Result<Js
 async fn clear_storage(Db(store): Db) -> Result<StatusCode, ApiError> {
     store.write(STORAGE_KEY, async move |tx: &mut Tx| tx.delete_configuration(STORAGE_KEY).await).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+
+    #[test]
+    fn durations_are_spelled_as_pydantic_does() {
+        for (seconds, expected) in
+            [(0.0, "PT0S"), (3600.0, "PT1H"), (604_800.0, "P7D"), (90_061.5, "P1DT1H1M1.5S"), (0.5, "PT0.5S")]
+        {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
 }

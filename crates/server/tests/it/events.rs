@@ -222,3 +222,15 @@ async fn without_an_auth_string_an_old_client_needs_no_subprotocol() {
     let found = server.post("/events/filter", json!({ "filter": { "event": { "name": ["old"] } } })).await;
     assert_eq!(found["total"], 3);
 }
+
+#[tokio::test]
+async fn spans_wider_than_the_calendar_are_counted_all_the_same() {
+    let server = TestServer::start().await;
+    for interval in [106_732_178.0, 1e300] {
+        let body = json!({ "filter": {}, "time_unit": "week", "time_interval": interval });
+        let counts = server.post("/events/count-by/time", body).await;
+        for count in counts.as_array().unwrap() {
+            assert!(count["end_time"].as_str().unwrap() <= "9999-12-31T23:59:59.999999Z", "{count}");
+        }
+    }
+}

@@ -136,14 +136,15 @@ impl Spans {
         let until = self.until.min((store.now().micros().div_euclid(width) + 1).saturating_mul(width));
         let mut out = Vec::new();
         let mut number = (self.since - PIVOT_MICROS).div_euclid(width);
-        while PIVOT_MICROS + number * width < until {
-            let start = PIVOT_MICROS + number * width;
+        let start_of = |number: i64| PIVOT_MICROS.saturating_add(number.saturating_mul(width));
+        while start_of(number) < until {
+            let start = start_of(number);
             out.push(EventCount {
                 value: out.len().to_string(),
                 label: at(start).datetime().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
                 count: counts.get(&number).copied().unwrap_or(0),
                 start_time: at(start),
-                end_time: at(start + width - 1),
+                end_time: at(start.saturating_add(width - 1)),
             });
             number += 1;
         }
@@ -151,6 +152,20 @@ impl Spans {
     }
 }
 
+/// A span may be wider than the calendar of the wire, which ends with the year 9999.
 fn at(micros: i64) -> Timestamp {
-    Timestamp::from_micros(micros).unwrap_or(Timestamp::UNIX_EPOCH)
+    const BEGIN: i64 = -62_135_596_800_000_000;
+    const END: i64 = 253_402_300_799_999_999;
+    Timestamp::from_micros(micros.clamp(BEGIN, END)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::at;
+
+    #[test]
+    fn times_stay_within_the_calendar_of_the_wire() {
+        assert_eq!(at(i64::MIN).to_string(), "0001-01-01T00:00:00Z");
+        assert_eq!(at(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+    }
 }
