@@ -17,7 +17,7 @@ pub use build::{ResourceEvent, RunNames, StateChange, Surroundings, related};
 pub use outbox::Position;
 pub use query::{EventGroup, EventKey, event_range};
 
-use crate::{Dialect, Error, Partitioned, Result, Row, Sql, Tx, Wake, value::Value};
+use crate::{Dialect, Error, Partitioned, Result, Row, Sql, Tx, Wake, nul, value::Value};
 
 const COLUMNS: &str = "id, workspace_id, occurred, received, event, resource_id, resource, related, payload, follows";
 const SELECTED: &str = "event.id, event.occurred, event.received, event.event, event.resource, event.related, event.payload, \
@@ -72,40 +72,15 @@ impl EventRecord {
         Ok(Self {
             id: event.id,
             occurred: event.occurred,
-            event: event.event.replace('\0', ""),
-            resource_id: event.resource[ID].replace('\0', ""),
-            resource: without_nul(to_text(&event.resource)),
-            related: without_nul(to_text(&event.related)),
-            payload: without_nul(event.payload.text().to_owned()),
+            event: nul::left_out(&event.event).into_owned(),
+            resource_id: nul::left_out(&event.resource[ID]).into_owned(),
+            resource: nul::left_out_of_json(&to_text(&event.resource)).into_owned(),
+            related: nul::left_out_of_json(&to_text(&event.related)).into_owned(),
+            payload: nul::left_out_of_json(event.payload.text()).into_owned(),
             follows: event.follows,
             links,
         })
     }
-}
-
-/// PostgreSQL reads no text with NUL in it out of JSON; what escapes it is left out. A backslash before the escape means
-/// that it is none.
-fn without_nul(json: String) -> String {
-    const NUL: &str = "\\u0000";
-    if !json.contains(NUL) {
-        return json;
-    }
-    let mut out = String::with_capacity(json.len());
-    let mut rest = json.as_str();
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        match rest.strip_prefix(NUL) {
-            Some(after) => rest = after,
-            None => {
-                let (escape, after) = rest.split_at(rest.len().min(2));
-                out.push_str(escape);
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 /// The resource's id, if it keeps the rules.
@@ -251,21 +226,12 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use super::{link, without_nul};
+    use super::link;
 
     #[test]
     fn links_never_change() {
         assert_eq!(link(""), 0xcbf2_9ce4_8422_2325_u64 as i64);
         assert_eq!(link("a"), 0xaf63_dc4c_8601_ec8c_u64 as i64);
         assert_eq!(link("foobar"), 0x8594_4171_f739_67e8_u64 as i64);
-    }
-
-    #[test]
-    fn nul_is_left_out_and_other_escapes_stay() {
-        let cleaned = |text: &str| without_nul(text.to_owned());
-        assert_eq!(cleaned(r#"{"a":"b\u0000c\n"}"#), r#"{"a":"bc\n"}"#);
-        // An escaped backslash in front: these are the six characters themselves.
-        assert_eq!(cleaned(r#""\\u0000""#), r#""\\u0000""#);
-        assert_eq!(cleaned(r#""\\\u0000""#), r#""\\""#);
     }
 }

@@ -26,6 +26,7 @@ mod heartbeats;
 mod lane;
 mod logs;
 mod migrations;
+mod nul;
 mod overdue;
 mod partition;
 #[cfg(test)]

@@ -12,6 +12,8 @@ use tidegate_core::{
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use uuid::Uuid;
 
+use crate::nul;
+
 /// A bound parameter. SQLite stores ids as 16-byte blobs, times as microseconds and JSON as text; PostgreSQL its own types.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
@@ -56,18 +58,14 @@ impl ToSql for Value {
                 Type::FLOAT4 => (*value as f32).to_sql(ty, out),
                 _ => value.to_sql(ty, out),
             },
-            Self::Text(text) => match *ty {
-                Type::JSON | Type::JSONB => json_to_sql(text, ty, out),
-                _ => text.to_sql(ty, out),
-            },
             Self::Bytes(bytes) => bytes.to_sql(ty, out),
             Self::Uuid(id) => id.to_sql(ty, out),
             Self::Time(time) => time.datetime().to_sql(ty, out),
-            Self::Json(text) => match *ty {
-                Type::JSON | Type::JSONB => json_to_sql(text, ty, out),
-                _ => text.to_sql(ty, out),
+            Self::Text(text) | Self::Json(text) => match *ty {
+                Type::JSON | Type::JSONB => json_to_sql(&nul::left_out_of_json(text), ty, out),
+                _ => nul::left_out(text).to_sql(ty, out),
             },
-            Self::Texts(texts) => texts.to_sql(ty, out),
+            Self::Texts(texts) => texts.iter().map(|text| nul::left_out(text)).collect::<Vec<_>>().to_sql(ty, out),
             Self::Uuids(ids) => ids.to_sql(ty, out),
         }
     }

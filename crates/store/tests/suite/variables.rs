@@ -61,3 +61,18 @@ pub async fn are_found_by_name_and_tags(database: &Database) {
         assert_eq!(count, names.len() as i64);
     }
 }
+
+/// PostgreSQL keeps no NUL: it is left out of what is written and of what is asked for, so that both still meet.
+pub async fn with_nul_in_them_are_found_again(database: &Database) {
+    let created = create(database, "a\0b", json!("x\0y"), &["t\0"]).await.unwrap();
+    let key = VariableKey::Name("a\0b".into());
+    let found = database.write(async move |tx: &mut Tx| tx.read_variable(&key).await).await.unwrap();
+    assert_eq!(found.id, created.id);
+    let filter = VariableFilter {
+        name: Some(TextFilter { any_: Some(vec!["a\0b".into()]), ..TextFilter::default() }),
+        tags: Some(TagsFilter { all_: Some(vec!["t\0".into()]), ..TagsFilter::default() }),
+        ..VariableFilter::default()
+    };
+    let count = database.write(async move |tx: &mut Tx| tx.count_variables(Some(&filter)).await).await;
+    assert_eq!(count, 1);
+}
