@@ -10,12 +10,14 @@ pub mod events;
 pub mod filters;
 pub mod flow_runs;
 pub mod flows;
+pub mod histories;
 pub mod logs;
 pub mod orchestration;
 pub mod patch;
 pub mod saved_searches;
 pub mod task_runs;
 pub mod text_search;
+pub mod ui;
 pub mod variables;
 pub mod work_pools;
 

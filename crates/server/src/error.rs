@@ -21,6 +21,12 @@ pub enum ApiError {
         errors: Vec<FieldError>,
         body: Value,
     },
+    /// 422 with the place in a template that is wrong.
+    InvalidTemplate {
+        line: usize,
+        message: String,
+        source: String,
+    },
     /// 423: the slots are taken; the client asks again after so many seconds.
     Locked {
         detail: String,
@@ -97,6 +103,10 @@ impl IntoResponse for ApiError {
                     "exception_detail": errors,
                     "request_body": body,
                 });
+                (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
+            }
+            Self::InvalidTemplate { line, message, source } => {
+                let body = json!({ "error": { "line": line, "message": message, "source": source } });
                 (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
             }
             Self::Locked { detail, retry_after } => {

@@ -4,7 +4,7 @@
 mod humanize;
 pub mod python;
 pub mod schema;
-mod templates;
+pub mod templates;
 
 use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
@@ -41,73 +41,109 @@ pub async fn hydrate(
 
 /// Fills in every marked value from variables at hand.
 pub fn fill(parameters: Value, variables: &Variables) -> Result<Map<String, Value>, String> {
-    match hydrated(parameters, variables)? {
+    match (Filler { variables, is_form: false }).hydrated(parameters)? {
         Some(Value::Object(object)) => Ok(object),
         None => Ok(Map::new()),
         Some(other) => Err(format!("Parameters must be an object, not {}", python::repr(&other))),
     }
 }
 
-/// `None` where the value is to be left out.
-fn hydrated(value: Value, variables: &Variables) -> Result<Option<Value>, String> {
-    Ok(Some(match value {
-        Value::Object(object) if object.contains_key(KIND) => return filled(object, variables),
-        Value::Object(object) => {
-            let mut out = Map::with_capacity(object.len());
-            for (key, value) in object {
-                if let Some(value) = hydrated(value, variables)? {
-                    out.insert(key, value);
-                }
-            }
-            Value::Object(out)
-        }
-        Value::Array(items) => {
-            let mut out = Vec::with_capacity(items.len());
-            for item in items {
-                out.extend(hydrated(item, variables)?);
-            }
-            Value::Array(out)
-        }
-        plain => plain,
-    }))
+/// Fills in what a form holds so far. What cannot be filled in, and templates, which are rendered when a run begins, are
+/// marked for [`schema::violations_of_form`].
+pub fn fill_form(values: Value, variables: &Variables) -> Value {
+    match (Filler { variables, is_form: true }).hydrated(values) {
+        Ok(Some(value)) => value,
+        Ok(None) => Value::Object(Map::new()),
+        Err(problem) => schema::gap(Some(problem)),
+    }
 }
 
-fn filled(mut object: Map<String, Value>, variables: &Variables) -> Result<Option<Value>, String> {
-    let missing = |key: &str| format!("Missing '{key}' key in __prefect object");
-    let kind = object.shift_remove(KIND).unwrap_or_default();
-    let mut part = |key: &str| -> Option<Result<Option<Value>, String>> {
-        let value = object.shift_remove(key)?;
-        Some(if value.is_object() { hydrated(value, variables) } else { Ok(Some(value)) })
-    };
-    match kind.as_str() {
-        Some("none") => match object.shift_remove("value") {
-            Some(value) => hydrated(value, variables),
-            None => Err(missing("value")),
-        },
-        Some("json") => match part("value").transpose()?.flatten() {
-            Some(Value::String(text)) => {
-                contract::parse_text(&text).map(Some).map_err(|error| format!("Invalid JSON: {error}"))
+struct Filler<'v> {
+    variables: &'v Variables,
+    /// Goes on after a problem, and leaves templates as they are.
+    is_form: bool,
+}
+
+impl Filler<'_> {
+    /// `None` where the value is to be left out.
+    fn hydrated(&self, value: Value) -> Result<Option<Value>, String> {
+        Ok(Some(match value {
+            Value::Object(object) if object.contains_key(KIND) => {
+                return match self.filled(object) {
+                    Err(problem) if self.is_form => Ok(Some(schema::gap(Some(problem)))),
+                    filled => filled,
+                };
             }
-            other => Ok(other),
-        },
-        Some("jinja") => match part("template").transpose()? {
-            None => Err(missing("template")),
-            Some(None) => Ok(None),
-            Some(Some(Value::String(template))) => templates::render(&template)
-                .map(|text| Some(text.into()))
-                .map_err(|error| format!("Invalid jinja: {error}")),
-            Some(Some(_)) => Err("Invalid jinja: a template must be a text".into()),
-        },
-        // A variable that is not chosen yet: forms send it, and mean nothing by it.
-        Some("workspace_variable") => match part("variable_name").transpose()?.flatten() {
-            None => Ok(None),
-            Some(name) => {
-                let known = name.as_str().and_then(|name| variables.get(name)).cloned();
-                let shown = || name.as_str().map_or_else(|| python::repr(&name), ToOwned::to_owned);
-                known.map(Some).ok_or_else(|| format!("Variable '{}' not found in workspace.", shown()))
+            Value::Object(object) => {
+                let mut out = Map::with_capacity(object.len());
+                for (key, value) in object {
+                    if let Some(value) = self.hydrated(value)? {
+                        out.insert(key, value);
+                    }
+                }
+                Value::Object(out)
             }
-        },
-        _ => Ok(Some(object.shift_remove("value").unwrap_or_default())),
+            Value::Array(items) => {
+                let mut out = Vec::with_capacity(items.len());
+                for item in items {
+                    out.extend(self.hydrated(item)?);
+                }
+                Value::Array(out)
+            }
+            plain => plain,
+        }))
+    }
+
+    fn filled(&self, mut object: Map<String, Value>) -> Result<Option<Value>, String> {
+        let missing = |key: &str| format!("Missing '{key}' key in __prefect object");
+        let kind = object.shift_remove(KIND).unwrap_or_default();
+        let mut part = |key: &str| -> Option<Result<Option<Value>, String>> {
+            let value = object.shift_remove(key)?;
+            Some(if value.is_object() { self.hydrated(value) } else { Ok(Some(value)) })
+        };
+        match kind.as_str() {
+            Some("none") => match object.shift_remove("value") {
+                Some(value) => self.hydrated(value),
+                None => Err(missing("value")),
+            },
+            Some("json") => match part("value").transpose()?.flatten() {
+                Some(Value::String(text)) => {
+                    contract::parse_text(&text).map(Some).map_err(|error| format!("Invalid JSON: {error}"))
+                }
+                other => Ok(other),
+            },
+            Some("jinja") => match part("template").transpose()? {
+                None => Err(missing("template")),
+                Some(None) => Ok(None),
+                Some(Some(Value::String(template))) => self.rendered(&template).map(Some),
+                Some(Some(gap)) if self.is_gap(&gap) => Ok(Some(gap)),
+                Some(Some(_)) => Err("Invalid jinja: a template must be a text".into()),
+            },
+            // A variable that is not chosen yet: forms send it, and mean nothing by it.
+            Some("workspace_variable") => match part("variable_name").transpose()?.flatten() {
+                None => Ok(None),
+                Some(gap) if self.is_gap(&gap) => Ok(Some(gap)),
+                Some(name) => {
+                    let known = name.as_str().and_then(|name| self.variables.get(name)).cloned();
+                    let shown = || name.as_str().map_or_else(|| python::repr(&name), ToOwned::to_owned);
+                    known.map(Some).ok_or_else(|| format!("Variable '{}' not found in workspace.", shown()))
+                }
+            },
+            _ => Ok(Some(object.shift_remove("value").unwrap_or_default())),
+        }
+    }
+
+    fn rendered(&self, template: &str) -> Result<Value, String> {
+        let invalid = |problem: String| format!("Invalid jinja: {problem}");
+        if self.is_form {
+            templates::check(template).map_err(|problem| invalid(problem.message))?;
+            return Ok(schema::gap(None));
+        }
+        templates::render(template).map(Into::into).map_err(invalid)
+    }
+
+    fn is_gap(&self, value: &Value) -> bool {
+        self.is_form && schema::problem_of_gap(value).is_some()
     }
 }
 

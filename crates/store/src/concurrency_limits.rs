@@ -1,6 +1,8 @@
 //! Concurrency limits and the slots taken of them. A leased slot is a row that is counted, never a counter that drifts;
 //! only slots taken without a lease are a number on the limit.
 
+mod tags;
+
 use tidegate_api::{
     concurrency_limits::{
         ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update,
@@ -11,6 +13,8 @@ use tidegate_core::{ids::ConcurrencyLimitId, orchestration::LimitFacts, time::Ti
 use uuid::Uuid;
 
 use crate::{Dialect, Result, Row, Sql, Tx, Wake, sql};
+
+pub use tags::{limited_tag, tag_limit_name};
 
 /// Slots are held for this long on average until a limit has seen some.
 pub const FIRST_AVERAGE_OCCUPANCY_SECONDS: f64 = 2.0;

@@ -161,6 +161,25 @@ pub(crate) fn start_time_delta(
     }
 }
 
+/// The order of a list of flow runs.
+pub(crate) fn order(sort: FlowRunSort, dialect: Dialect) -> &'static str {
+    match sort {
+        FlowRunSort::IdDesc => " ORDER BY flow_run.id DESC",
+        FlowRunSort::StartTimeAsc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) ASC",
+        FlowRunSort::StartTimeDesc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) DESC",
+        FlowRunSort::ExpectedStartTimeAsc => " ORDER BY flow_run.expected_start_time ASC",
+        FlowRunSort::ExpectedStartTimeDesc => " ORDER BY flow_run.expected_start_time DESC",
+        FlowRunSort::NameAsc => " ORDER BY flow_run.name ASC",
+        FlowRunSort::NameDesc => " ORDER BY flow_run.name DESC",
+        FlowRunSort::NextScheduledStartTimeAsc => " ORDER BY flow_run.next_scheduled_start_time ASC",
+        // Runs that have not ended share a place: the newest first, which on SQLite every index ends with.
+        FlowRunSort::EndTimeDesc => match dialect {
+            Dialect::Sqlite => " ORDER BY flow_run.end_time DESC, flow_run.rowid DESC",
+            Dialect::Postgres => " ORDER BY flow_run.end_time DESC",
+        },
+    }
+}
+
 fn select() -> Sql {
     let mut sql = Sql::new("SELECT ");
     sql.push(COLUMNS).push(FROM).push(" WHERE flow_run.workspace_id = ");
@@ -198,23 +217,16 @@ impl Tx {
     ) -> Result<Vec<FlowRun>> {
         let mut sql = self.select_flow_runs();
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        sql.push(match sort {
-            FlowRunSort::IdDesc => " ORDER BY flow_run.id DESC",
-            FlowRunSort::StartTimeAsc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) ASC",
-            FlowRunSort::StartTimeDesc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) DESC",
-            FlowRunSort::ExpectedStartTimeAsc => " ORDER BY flow_run.expected_start_time ASC",
-            FlowRunSort::ExpectedStartTimeDesc => " ORDER BY flow_run.expected_start_time DESC",
-            FlowRunSort::NameAsc => " ORDER BY flow_run.name ASC",
-            FlowRunSort::NameDesc => " ORDER BY flow_run.name DESC",
-            FlowRunSort::NextScheduledStartTimeAsc => " ORDER BY flow_run.next_scheduled_start_time ASC",
-            // Runs that have not ended share a place: the newest first, which on SQLite every index ends with.
-            FlowRunSort::EndTimeDesc => match self.dialect() {
-                Dialect::Sqlite => " ORDER BY flow_run.end_time DESC, flow_run.rowid DESC",
-                Dialect::Postgres => " ORDER BY flow_run.end_time DESC",
-            },
-        });
-        sql.push_page(limit, offset);
+        sql.push(order(sort, self.dialect())).push_page(limit, offset);
         self.all(&sql, flow_run(self.now())).await
+    }
+
+    /// The ids of the newest runs that the filters mean.
+    pub async fn list_flow_run_ids(&mut self, filters: &RunFilters, limit: i64) -> Result<Vec<Uuid>> {
+        let mut sql = sql!("SELECT flow_run.id FROM flow_run WHERE flow_run.workspace_id = $1", self.workspace());
+        push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
+        sql.push(order(FlowRunSort::IdDesc, self.dialect())).push_page(limit, 0);
+        self.all(&sql, |row| row.next()).await
     }
 
     pub async fn count_flow_runs(&mut self, filters: &RunFilters) -> Result<i64> {

@@ -23,6 +23,7 @@ pub mod flow_run_states;
 pub mod flow_runs;
 mod flows;
 mod heartbeats;
+mod histories;
 mod lane;
 mod logs;
 mod migrations;
@@ -47,6 +48,7 @@ mod task_run_events;
 mod task_run_states;
 mod task_runs;
 mod tx;
+mod ui;
 pub mod value;
 mod variables;
 mod wake;
@@ -64,6 +66,7 @@ pub use events::{
     EventGroup, EventKey, EventRecord, Position, ResourceEvent, RunNames, StateChange, StoredEvent, Surroundings,
     event_range, link, related,
 };
+pub use histories::{SpanCount, Spans};
 pub use logs::LogRecord;
 pub use partition::Partitioned;
 pub use reset::{delete_sqlite, empty_postgres};

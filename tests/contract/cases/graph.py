@@ -31,6 +31,17 @@ def graph_v2(c):
     c.get("/flow_runs/abc/graph")
 
 
+@case
+def graph(c):
+    parent = flow(c)
+    run = flow_run(c, parent["id"], "outer", "RUNNING")
+    c.get(f"/flow_runs/{run['id']}/graph")
+    first = task_run(c, run["id"], "first", state="COMPLETED")
+    second = task_run(c, run["id"], "second", state={"type": "RUNNING", "state_details": {"untrackable_result": True}}, task_inputs={"x": [{"input_type": "task_run", "id": first["id"]}], "y": [{"input_type": "task_run", "id": first["id"]}]})
+    task_run(c, run["id"], "third", task_inputs={"x": [{"input_type": "task_run", "id": second["id"]}], "y": []})
+    c.get(f"/flow_runs/{run['id']}/graph", sort_by="name")
+
+
 def _sorted(body):
     nodes = [
         {**node, "parents": sorted(str(row["id"]) for row in node["parents"]), "children": sorted(str(row["id"]) for row in node["children"])}

@@ -39,9 +39,37 @@ pub enum Broken {
 
 /// All rules that `value` breaks, in the schema's order.
 pub fn violations(value: &Value, schema: &Value) -> Result<Vec<Violation>, Broken> {
-    let mut checker = Checker { root: schema, found: Vec::new(), path: Vec::new(), active: Vec::new() };
+    let mut checker = Checker::of(schema);
     checker.check(value, schema)?;
     Ok(checker.found)
+}
+
+/// All rules that the values of a form break; gaps in them tell of themselves, if there is anything to tell, and break no
+/// rule.
+pub fn violations_of_form(values: &Value, schema: &Value) -> Result<Vec<Violation>, Broken> {
+    let mut checker = Checker { has_gaps: true, ..Checker::of(schema) };
+    checker.check(values, schema)?;
+    Ok(checker.found)
+}
+
+/// The key of an object that stands for a value that a form does not have yet.
+const GAP: &str = "\0gap";
+/// The keyword under which gaps tell why they could not be filled.
+const GAP_RULE: &str = "_placeholders";
+
+/// Stands for a value that is not known before a run begins, or, with a problem, for one that cannot be filled in.
+pub fn gap(problem: Option<String>) -> Value {
+    let mut object = Map::new();
+    object.insert(GAP.into(), problem.map_or(Value::Null, Value::String));
+    Value::Object(object)
+}
+
+/// The problem of a gap, or `Some(None)` of one without any; `None` for all other values.
+pub fn problem_of_gap(value: &Value) -> Option<Option<&str>> {
+    match value {
+        Value::Object(object) if object.len() == 1 => object.get(GAP).map(Value::as_str),
+        _ => None,
+    }
 }
 
 /// The violation that tells most: the one nearest to the root; of a union, the deepest of its best branch.
@@ -92,6 +120,17 @@ fn is_plain(key: &str) -> bool {
 }
 
 impl Violation {
+    /// The property that the value should have had.
+    pub fn missing(&self) -> Option<&str> {
+        let name = self.message.strip_suffix(" is a required property").filter(|_| self.keyword == "required");
+        name.map(|name| name.trim_matches(['\'', '"']))
+    }
+
+    /// Whether it tells of a gap.
+    pub fn is_of_gap(&self) -> bool {
+        self.keyword == GAP_RULE
+    }
+
     fn relevance(&self) -> (std::cmp::Reverse<usize>, &[Step], bool, bool) {
         let is_union = matches!(self.keyword, "anyOf" | "oneOf");
         (std::cmp::Reverse(self.path.len()), &self.path, !is_union, !self.type_fits)
@@ -104,11 +143,16 @@ struct Checker<'s> {
     path: Vec<Step>,
     /// Schemas being applied, each with the value it is applied to: meeting a pair again means going in circles.
     active: Vec<(*const Value, *const Value)>,
+    has_gaps: bool,
 }
 
 type Outcome = Result<(), Broken>;
 
 impl<'s> Checker<'s> {
+    fn of(root: &'s Value) -> Self {
+        Self { root, found: Vec::new(), path: Vec::new(), active: Vec::new(), has_gaps: false }
+    }
+
     fn check(&mut self, value: &Value, schema: &'s Value) -> Outcome {
         let rules = match schema {
             Value::Object(rules) => rules,
@@ -124,10 +168,25 @@ impl<'s> Checker<'s> {
             return Err(Broken::Circular);
         }
         self.active.push(pair);
-        for (keyword, rule) in rules {
-            self.apply(keyword, rule, value, rules)?;
+        match problem_of_gap(value).filter(|_| self.has_gaps) {
+            Some(problem) => self.apply_to_gap(problem, value, rules)?,
+            None => {
+                for (keyword, rule) in rules {
+                    self.apply(keyword, rule, value, rules)?;
+                }
+            }
         }
         self.active.pop();
+        Ok(())
+    }
+
+    /// A gap tells its problem once for every schema that is laid over it, as the reference does.
+    fn apply_to_gap(&mut self, problem: Option<&str>, value: &Value, rules: &'s Map<String, Value>) -> Outcome {
+        let Some(problem) = problem else { return Ok(()) };
+        for (keyword, rule) in rules.iter().filter(|(keyword, _)| ["$ref", "allOf"].contains(&keyword.as_str())) {
+            self.apply(keyword, rule, value, rules)?;
+        }
+        self.report(GAP_RULE, problem.to_owned(), true);
         Ok(())
     }
 

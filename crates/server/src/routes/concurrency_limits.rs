@@ -1,5 +1,7 @@
 //! Global concurrency limits over HTTP: taking slots by name, with and without leases, and giving them back.
 
+mod tags;
+
 use axum::{
     extract::{FromRequestParts, Path, State},
     http::{StatusCode, request::Parts},
@@ -39,6 +41,15 @@ pub fn routes(routes: Routes) -> Routes {
         .post("/v2/concurrency_limits/decrement", decrement)
         .post("/v2/concurrency_limits/decrement-with-lease", decrement_with_lease)
         .post("/v2/concurrency_limits/leases/{lease_id}/renew", renew)
+        .post("/concurrency_limits/", tags::create)
+        .get("/concurrency_limits/{id}", tags::read)
+        .delete("/concurrency_limits/{id}", tags::delete)
+        .get("/concurrency_limits/tag/{tag}", tags::read_by_tag)
+        .delete("/concurrency_limits/tag/{tag}", tags::delete_by_tag)
+        .post("/concurrency_limits/tag/{tag}/reset", tags::reset)
+        .post("/concurrency_limits/filter", tags::filter)
+        .post("/concurrency_limits/increment", tags::increment)
+        .post("/concurrency_limits/decrement", tags::decrement)
 }
 
 async fn create(
@@ -129,7 +140,7 @@ async fn holders(Db(store): Db, Path(name): Path<String>) -> Result<Json<Vec<Hol
 }
 
 #[derive(Deserialize)]
-struct List {
+pub struct List {
     limit: Option<i64>,
     offset: Option<i64>,
 }

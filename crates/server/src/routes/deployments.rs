@@ -8,7 +8,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tidegate_api::{
     deployments::{Deployment, DeploymentSort},
@@ -29,7 +29,7 @@ use crate::{
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,
-    routes::list::PageRequest,
+    routes::{bulk, list::PageRequest},
 };
 
 pub fn routes(routes: Routes) -> Routes {
@@ -119,9 +119,6 @@ async fn delete(Db(store): Db, Id(id): Id) -> Result<StatusCode, ApiError> {
         .await
 }
 
-/// Most deployments that one bulk operation touches.
-const BULK: i64 = 50;
-
 #[derive(Clone, Deserialize)]
 struct BulkDelete {
     #[serde(default)]
@@ -130,18 +127,13 @@ struct BulkDelete {
     limit: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct BulkDeleted {
-    deleted: Vec<Uuid>,
-}
-
-async fn bulk_delete(Db(store): Db, Body(body): Body<BulkDelete>) -> Result<Json<BulkDeleted>, ApiError> {
+async fn bulk_delete(Db(store): Db, Body(body): Body<BulkDelete>) -> Result<Json<bulk::Deleted>, ApiError> {
     store
         .write("deployments/bulk_delete", async move |tx: &mut Tx| {
-            let limit = body.limit.unwrap_or(BULK).min(BULK);
+            let limit = body.limit.unwrap_or(bulk::MOST);
             let filters = RunFilters { deployments: body.deployments.clone(), ..RunFilters::default() };
             let chosen = tx.list_deployments(&filters, DeploymentSort::NameAsc, limit, 0).await?;
-            Ok(Json(BulkDeleted { deleted: tx.delete_deployments(chosen).await? }))
+            Ok(Json(bulk::Deleted { deleted: tx.delete_deployments(chosen).await? }))
         })
         .await
 }

@@ -1,5 +1,7 @@
 //! Flow runs over HTTP: rows and lists here; state changes, inputs, graphs and histories in modules of their own.
 
+mod bulk;
+mod dependencies;
 mod graph;
 mod inputs;
 mod labels;
@@ -46,7 +48,10 @@ pub fn routes(routes: Routes) -> Routes {
         .post("/flow_runs/{id}/input/filter", inputs::filter)
         .get("/flow_runs/{id}/input/{key}", inputs::read)
         .delete("/flow_runs/{id}/input/{key}", inputs::delete)
+        .get("/flow_runs/{id}/graph", dependencies::read)
         .get("/flow_runs/{id}/graph-v2", graph::read)
+        .post("/flow_runs/bulk_delete", bulk::delete)
+        .post("/flow_runs/bulk_set_state", bulk::set_state)
         .get("/flow_run_states/", set_state::list_states)
         .get("/flow_run_states/{id}", set_state::read_state)
 }

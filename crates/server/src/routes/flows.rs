@@ -4,8 +4,9 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
+use serde::Deserialize;
 use tidegate_api::{
-    filters::{ListRequest, Paginated, RunFilters},
+    filters::{FlowFilter, ListRequest, Paginated, RunFilters},
     flows::{Flow, FlowCreate, FlowSort, FlowUpdate},
 };
 use tidegate_store::Tx;
@@ -16,7 +17,7 @@ use crate::{
     error::ApiError,
     extract::{Body, Db, Id},
     router::Routes,
-    routes::list::PageRequest,
+    routes::{bulk, list::PageRequest},
 };
 
 pub fn routes(routes: Routes) -> Routes {
@@ -29,6 +30,7 @@ pub fn routes(routes: Routes) -> Routes {
         .post("/flows/filter", filter)
         .post("/flows/count", count)
         .post("/flows/paginate", paginate)
+        .post("/flows/bulk_delete", bulk_delete)
 }
 
 type Request = ListRequest<RunFilters, FlowSort>;
@@ -84,6 +86,31 @@ async fn paginate(
             let count = tx.count_flows(&body.filters).await?;
             let flows = tx.list_flows(&body.filters, sort, page.limit, page.offset()).await?;
             Ok(Json(page.answer(flows, count)))
+        })
+        .await
+}
+
+#[derive(Deserialize)]
+struct BulkDelete {
+    #[serde(default)]
+    flows: Option<FlowFilter>,
+    #[serde(default)]
+    limit: Option<i64>,
+}
+
+/// Deletes all of the flows that the filter means, or none when something fails.
+async fn bulk_delete(Db(store): Db, Body(body): Body<BulkDelete>) -> Result<Json<bulk::Deleted>, ApiError> {
+    store
+        .write("flows/bulk_delete", async move |tx: &mut Tx| {
+            let filters = RunFilters { flows: body.flows.clone(), ..RunFilters::default() };
+            let flows = tx.list_flows(&filters, FlowSort::NameAsc, body.limit.unwrap_or(bulk::MOST), 0).await?;
+            let mut deleted = Vec::with_capacity(flows.len());
+            for flow in flows {
+                if tx.delete_flow(flow.id).await? {
+                    deleted.push(flow.id);
+                }
+            }
+            Ok(Json(bulk::Deleted { deleted }))
         })
         .await
 }

@@ -4,9 +4,10 @@ use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Body, json};
 use tidegate_api::{events::EventFilter, filters::RunFilters, logs::LogSort};
+use tidegate_core::time::Timestamp;
 
 use super::rows::Known;
-use crate::{Dialect, DueRuns, Result, Tx};
+use crate::{Dialect, DueRuns, Result, Spans, Tx};
 
 type Run = for<'t> fn(&'t mut Tx, &'t Known) -> LocalBoxFuture<'t, Result<()>>;
 
@@ -74,6 +75,7 @@ pub fn cases() -> Vec<Case> {
     all.extend(records());
     all.extend(due());
     all.extend(overdue());
+    all.extend(overviews());
     all
 }
 
@@ -245,4 +247,58 @@ fn overdue() -> Vec<Case> {
             "flow_run_waiting or flow_run_holding",
             |tx, _known| async { tx.list_overdue_cancelling(300.0, 100).await };
     }
+}
+
+/// Pictures and numbers beside the lists. Each may be about a million runs; only the span or the rows asked for are read.
+fn overviews() -> Vec<Case> {
+    cases! {
+        "history of flow runs", "flow_run_expected_start (workspace_id=? AND expected_start_time>? AND expected_start_time<?)",
+            "flow_run_expected_start",
+            |tx, known| async {
+                let (spans, end) = last_two_hours(known);
+                tx.count_flow_runs_by_span(&RunFilters::default(), spans, end).await
+            };
+        "history of a flow's runs", "flow_run_flow (flow_id=? AND expected_start_time>? or flow_run_expected_start (workspace_id=? AND expected_start_time>?",
+            "flow_run_flow or flow_run_expected_start",
+            |tx, known| async {
+                let (spans, end) = last_two_hours(known);
+                let filters = read(json!({ "flows": { "id": { "any_": [known.flow] } } }));
+                tx.count_flow_runs_by_span(&filters, spans, end).await
+            };
+        "history of task runs", "task_run_expected_start (workspace_id=? AND expected_start_time>? AND expected_start_time<?)",
+            "task_run_expected_start",
+            |tx, known| async {
+                let (spans, end) = last_two_hours(known);
+                tx.count_task_runs_by_span(&RunFilters::default(), spans, end).await
+            };
+        "history of a flow run's task runs", "task_run_key (flow_run_id=? or task_run_expected_start (workspace_id=? AND expected_start_time>?",
+            "task_run_key or task_run_expected_start",
+            |tx, known| async {
+                let (spans, end) = last_two_hours(known);
+                let filters = read(json!({ "flow_runs": { "id": { "any_": [known.flow_run] } } }));
+                tx.count_task_runs_by_span(&filters, spans, end).await
+            };
+        "ends of task runs since", "task_run_end (workspace_id=? AND end_time>?)", "task_run_end",
+            |tx, known| async {
+                let filters = read(json!({ "task_runs": { "state": { "type": { "any_": ["COMPLETED", "FAILED"] } } } }));
+                tx.count_task_run_ends(&filters, last_two_hours(known).0).await
+            };
+        "points of a picture", "flow_run_expected_start (workspace_id=?", "flow_run_expected_start",
+            |tx, _known| async {
+                tx.list_simple_flow_runs(&RunFilters::default(), read(json!("EXPECTED_START_TIME_DESC")), 1000, 0).await
+            };
+        "next runs of flows", "flow_run_in_state (workspace_id=? AND state_type=? or flow_run_scheduled or flow_run_due",
+            "flow_run_in_state or flow_run_scheduled or flow_run_due or flow_run_flow",
+            |tx, known| async { tx.list_next_flow_runs(&[known.flow, known.pool]).await };
+        "numbers of task runs of flow runs", "task_run_key (flow_run_id=?)", "task_run_key",
+            |tx, known| async { tx.count_task_runs_by_flow_run(&[known.flow_run, known.flow]).await };
+        "newest flow runs by state, for bulk changes", "flow_run_in_state (workspace_id=? AND state_type=?)",
+            "flow_run_in_state or flow_run_id_key",
+            |tx, _known| async { tx.list_flow_run_ids(&read(in_state("RUNNING")), 50).await };
+    }
+}
+
+fn last_two_hours(known: &Known) -> (Spans, Timestamp) {
+    let start = known.now.plus_seconds(-7200.0);
+    (Spans { start, length: 600_000_000, parts: 1 }, known.now)
 }

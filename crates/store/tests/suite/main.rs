@@ -6,6 +6,7 @@ mod artifacts;
 mod commits;
 mod databases;
 mod due_runs;
+mod histories;
 mod migrations;
 mod pools;
 mod retention;
@@ -42,6 +43,8 @@ store_suite! {
         a_status_follows_the_one_before_it, queues_without_a_pool_share_one;
     due_runs: come_by_priority_and_then_by_time, respect_limits_of_queue_and_pool, of_paused_queues_and_pools_wait,
         that_wait_in_their_own_process_are_nobody_elses, may_be_asked_for_by_time_and_queue;
+    histories: count_runs_by_span_and_state, look_at_all_task_runs_of_a_filter, ends_fall_into_the_span_of_their_start,
+        the_next_run_of_a_flow_is_the_earliest_that_waits;
     variables: hold_any_value_under_one_name, are_changed_and_deleted_by_id_or_name, are_found_by_name_and_tags,
         with_nul_in_them_are_found_again;
     commits: one_that_fails_takes_nothing_from_its_neighbours, one_that_fails_wakes_nobody,

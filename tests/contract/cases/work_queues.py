@@ -1,4 +1,4 @@
-"""Cases of the next issue: legacy work queues (queues without a pool)."""
+"""Cases: legacy work queues (queues without a pool)."""
 
 from cases.support import deployment, flow, pool
 from harness.registry import case

@@ -1,4 +1,4 @@
-"""Cases of the next issue: saved searches."""
+"""Cases: saved searches."""
 
 from harness.registry import case
 
