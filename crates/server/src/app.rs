@@ -10,6 +10,7 @@ use crate::{
     services::Board,
     settings::Settings,
     sockets::hubs::{EventHub, LogHub},
+    task_workers::TaskWorkers,
 };
 
 /// A handle to what is shared. Every layer of a request takes one, so a copy is one count.
@@ -41,6 +42,8 @@ pub struct Shared {
     /// Events and logs as they come, for subscribers.
     pub event_hub: EventHub,
     pub log_hub: LogHub,
+    /// The workers of background tasks that are connected.
+    pub task_workers: TaskWorkers,
     /// Cancelled when the server begins to stop: long polls and sockets end on it.
     pub stopping: CancellationToken,
 }

@@ -17,6 +17,7 @@ pub mod routes;
 pub mod services;
 pub mod settings;
 pub mod sockets;
+pub mod task_workers;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,6 +36,7 @@ use services::{
     pauses::PauseExpirations, retention::Retention, scheduler::Scheduler,
 };
 use sockets::hubs::{EventHub, LogHub};
+use task_workers::TaskWorkers;
 
 /// How long services may take to finish a pass at the end.
 const LAST_PASSES: Duration = Duration::from_secs(2);
@@ -154,6 +156,7 @@ async fn open(settings: Settings, store: Store) -> anyhow::Result<App> {
         secrets,
         settings: Arc::new(settings),
         services: Board::default(),
+        task_workers: TaskWorkers::default(),
         stopping,
     }))
 }

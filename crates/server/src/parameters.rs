@@ -143,7 +143,7 @@ impl Filler<'_> {
     }
 
     fn is_gap(&self, value: &Value) -> bool {
-        self.is_form && schema::problem_of_gap(value).is_some()
+        self.is_form && schema::Gap::of(value).is_some()
     }
 }
 

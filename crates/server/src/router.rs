@@ -125,6 +125,7 @@ fn all() -> Routes {
         routes::root::routes,
         routes::saved_searches::routes,
         routes::task_runs::routes,
+        routes::task_workers::routes,
         routes::templates::routes,
         routes::ui::routes,
         routes::variables::routes,

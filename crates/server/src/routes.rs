@@ -22,6 +22,7 @@ pub mod logs;
 pub mod root;
 pub mod saved_searches;
 pub mod task_runs;
+pub mod task_workers;
 pub mod templates;
 pub mod ui;
 pub mod variables;

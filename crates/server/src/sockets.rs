@@ -1,10 +1,11 @@
-//! The sockets of events and logs: the handshake that all share, and the streams behind it.
+//! The sockets of events, logs and background tasks: the handshake that all share, and the streams behind it.
 
 mod events_in;
 mod events_out;
 pub mod handshake;
 pub mod hubs;
 mod logs_out;
+mod scheduled_task_runs;
 
 use std::time::Duration;
 
@@ -15,10 +16,13 @@ use crate::{App, router::Routes};
 
 /// Close codes of the WebSocket protocol.
 pub mod code {
+    pub const NORMAL: u16 = 1000;
     pub const GOING_AWAY: u16 = 1001;
     pub const PROTOCOL: u16 = 1002;
     pub const POLICY: u16 = 1008;
     pub const TRY_AGAIN: u16 = 1013;
+    /// A subscription that does not keep to its own rules.
+    pub const VIOLATION: u16 = 4001;
 }
 
 /// A reader that takes no message for this long is disconnected.
@@ -31,6 +35,7 @@ pub fn routes(routes: Routes) -> Routes {
         .get("/events/in", events_in::connect)
         .get("/events/out", events_out::connect)
         .get("/logs/out", logs_out::connect)
+        .get("/task_runs/subscriptions/scheduled", scheduled_task_runs::connect)
 }
 
 /// Says good-bye; whether the client hears it is its own affair.

@@ -44,6 +44,7 @@ pub mod sql;
 mod sqlite;
 pub mod states;
 mod store;
+mod task_queue;
 mod task_run_events;
 mod task_run_states;
 mod task_runs;

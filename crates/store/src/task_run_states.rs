@@ -18,7 +18,7 @@ use tidegate_core::{
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, Tx, Wake,
+    Error, Result, Tx,
     flow_run_states::{FOR_EVER_SECONDS, answer},
     sql,
     value::{Value, json, json_list},
@@ -228,7 +228,7 @@ impl Tx {
                     );
                     self.execute(&sql).await?;
                 }
-                Effect::EnqueueTask { .. } => self.wake(Wake::Tasks),
+                Effect::EnqueueTask { task_key, is_retry } => self.queue_task_run(run.id, task_key, *is_retry).await?,
                 Effect::TakeDeploymentSlot { .. }
                 | Effect::RenewDeploymentLease { .. }
                 | Effect::KeepSlotWithoutLease { .. }

@@ -64,11 +64,24 @@ pub fn gap(problem: Option<String>) -> Value {
     Value::Object(object)
 }
 
-/// The problem of a gap, or `Some(None)` of one without any; `None` for all other values.
-pub fn problem_of_gap(value: &Value) -> Option<Option<&str>> {
-    match value {
-        Value::Object(object) if object.len() == 1 => object.get(GAP).map(Value::as_str),
-        _ => None,
+/// What a gap says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap<'v> {
+    /// The value comes later.
+    Later,
+    /// Why there is none.
+    Problem(&'v str),
+}
+
+impl<'v> Gap<'v> {
+    /// `None` for every value that is no gap.
+    pub fn of(value: &'v Value) -> Option<Self> {
+        match value {
+            Value::Object(object) if object.len() == 1 => {
+                object.get(GAP).map(|problem| problem.as_str().map_or(Self::Later, Self::Problem))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -168,8 +181,9 @@ impl<'s> Checker<'s> {
             return Err(Broken::Circular);
         }
         self.active.push(pair);
-        match problem_of_gap(value).filter(|_| self.has_gaps) {
-            Some(problem) => self.apply_to_gap(problem, value, rules)?,
+        match Gap::of(value).filter(|_| self.has_gaps) {
+            Some(Gap::Problem(problem)) => self.apply_to_gap(problem, value, rules)?,
+            Some(Gap::Later) => {}
             None => {
                 for (keyword, rule) in rules {
                     self.apply(keyword, rule, value, rules)?;
@@ -181,8 +195,7 @@ impl<'s> Checker<'s> {
     }
 
     /// A gap tells its problem once for every schema that is laid over it, as the reference does.
-    fn apply_to_gap(&mut self, problem: Option<&str>, value: &Value, rules: &'s Map<String, Value>) -> Outcome {
-        let Some(problem) = problem else { return Ok(()) };
+    fn apply_to_gap(&mut self, problem: &str, value: &Value, rules: &'s Map<String, Value>) -> Outcome {
         for (keyword, rule) in rules.iter().filter(|(keyword, _)| ["$ref", "allOf"].contains(&keyword.as_str())) {
             self.apply(keyword, rule, value, rules)?;
         }

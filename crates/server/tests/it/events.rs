@@ -188,7 +188,7 @@ async fn a_reader_that_falls_behind_for_good_is_told_to_come_again() {
 #[tokio::test]
 async fn sockets_ask_who_is_there() {
     let server = TestServer::with(|settings| settings.auth_string = Some("admin:pass".into())).await;
-    for path in ["/events/in", "/events/out", "/logs/out"] {
+    for path in ["/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled"] {
         let refused = Socket::open(server.address, path, false, None).await.map(drop).unwrap_err();
         let tokio_tungstenite::tungstenite::Error::Http(response) = *refused else { panic!("{refused:?}") };
         assert_eq!(response.status(), 403, "{path}");

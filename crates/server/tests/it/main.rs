@@ -12,4 +12,5 @@ mod scheduling;
 mod shutdown;
 mod sockets;
 mod support;
+mod task_workers;
 mod unserved;

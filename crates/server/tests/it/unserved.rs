@@ -16,7 +16,6 @@ const UNSERVED: &[&str] = &[
     "POST /automations/count",
     "POST /automations/filter",
     "POST /automations/templates/validate",
-    "POST /task_workers/filter",
     "PUT /automations/{id}",
 ];
 
