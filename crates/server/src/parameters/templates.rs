@@ -115,10 +115,9 @@ fn after_expression<'t>(text: &'t str, end: &str) -> Option<&'t str> {
             Some(_) if is_escaped => is_escaped = false,
             Some(_) if c == '\\' => is_escaped = true,
             Some(open) if c == open => quote = None,
-            Some(_) => {}
             None if text[at..].starts_with(end) => return Some(&text[at + end.len()..]),
             None if c == '"' || c == '\'' => quote = Some(c),
-            None => {}
+            _ => {}
         }
     }
     None

@@ -21,7 +21,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-pub struct Dependencies {
+pub struct DependencyResult {
     id: Uuid,
     name: String,
     upstream_dependencies: Vec<Upstream>,
@@ -48,7 +48,7 @@ struct Input {
     id: Option<Uuid>,
 }
 
-pub async fn read(State(app): State<App>, Db(store): Db, Id(id): Id) -> Result<Json<Vec<Dependencies>>, ApiError> {
+pub async fn read(State(app): State<App>, Db(store): Db, Id(id): Id) -> Result<Json<Vec<DependencyResult>>, ApiError> {
     let most = app.settings.graph_max_nodes;
     store
         .read(async move |tx: &mut Tx| {
@@ -67,7 +67,7 @@ pub async fn read(State(app): State<App>, Db(store): Db, Id(id): Id) -> Result<J
         .await
 }
 
-fn dependencies(run: TaskRun) -> Dependencies {
+fn dependencies(run: TaskRun) -> DependencyResult {
     let inputs: BTreeMap<String, Vec<Input>> = run.task_inputs.parse().unwrap_or_default();
     let mut upstream_dependencies = Vec::new();
     for id in inputs.into_values().flatten().filter(|input| input.input_type == "task_run").filter_map(|input| input.id)
@@ -77,7 +77,7 @@ fn dependencies(run: TaskRun) -> Dependencies {
             upstream_dependencies.push(upstream);
         }
     }
-    Dependencies {
+    DependencyResult {
         id: run.id,
         name: run.name,
         upstream_dependencies,
