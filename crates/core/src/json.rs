@@ -1,16 +1,14 @@
 //! JSON that we carry but do not look into: kept as the text it came in, so that key order and numbers survive.
 
+mod object;
 mod writer;
 
-use std::{borrow::Cow, collections::HashMap, fmt};
+use std::{collections::HashMap, fmt};
 
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, MapAccess, Visitor},
-    ser::SerializeStruct,
-};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned, ser::SerializeStruct};
 use serde_json::{Value, value::RawValue};
 
+pub use object::Object;
 pub use writer::{Error as WriteError, to_text, write};
 
 /// A JSON document kept as text. Parsing happens only where a rule needs to look inside.
@@ -55,6 +53,21 @@ impl Json {
         serde_json::from_str(self.text()).expect("the text was checked when this value was made")
     }
 
+    /// The members, if this is an object.
+    pub fn members(&self) -> Option<Object> {
+        self.parse().ok()
+    }
+
+    /// The items, if this is a list.
+    pub fn items(&self) -> Option<Vec<Self>> {
+        self.parse().ok()
+    }
+
+    /// What is between the quotes, if this is a text.
+    pub fn as_string(&self) -> Option<String> {
+        self.parse().ok()
+    }
+
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.text())
     }
@@ -73,57 +86,9 @@ impl Json {
     /// The members of this object and those of another, which win. What is no object has no members.
     #[must_use]
     pub fn merged(&self, over: &Self) -> Self {
-        let Members(mut members) = self.parse_borrowed();
-        let Members(over) = over.parse_borrowed();
-        let places: HashMap<_, _> = members.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
-        for (name, value) in over {
-            match places.get(&name) {
-                Some(at) => members[*at].1 = value,
-                None => members.push((name, value)),
-            }
-        }
-        let mut out = String::from("{");
-        for (at, (name, value)) in members.iter().enumerate() {
-            write_name(at, name, &mut out);
-            out.push_str(value.get());
-        }
-        out.push('}');
-        Self::from_text(out).unwrap_or_default()
-    }
-
-    fn parse_borrowed<'t, T: Deserialize<'t> + Default>(&'t self) -> T {
-        serde_json::from_str(self.text()).unwrap_or_default()
-    }
-}
-
-/// The members of an object, values as text. A name that comes twice counts as it does elsewhere: the last value, in the
-/// first place.
-#[derive(Default)]
-struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Members<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
-                let mut places = HashMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    let at = *places.entry(name.clone()).or_insert(members.len());
-                    if at < members.len() {
-                        members[at].1 = value;
-                    } else {
-                        members.push((name.into(), value));
-                    }
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Reader)
+        let mut members = self.members().unwrap_or_default();
+        members.extend(over.members().unwrap_or_default());
+        Self::from_value(&members)
     }
 }
 
@@ -134,12 +99,11 @@ fn may_hold_large_numbers(text: &str) -> bool {
 
 fn write_as_sent(value: &Value, text: &str, out: &mut String) {
     match value {
-        Value::Object(object) if let Ok(Members(members)) = serde_json::from_str(text) => {
-            let members: HashMap<_, _> = members.into_iter().collect();
+        Value::Object(object) if let Ok(members) = serde_json::from_str::<HashMap<String, &RawValue>>(text) => {
             out.push('{');
             for (at, (name, value)) in object.iter().enumerate() {
                 write_name(at, name, out);
-                match members.get(name.as_str()) {
+                match members.get(name) {
                     Some(sent) => write_as_sent(value, sent.get(), out),
                     None => out.push_str(&value.to_string()),
                 }

@@ -27,8 +27,8 @@ pub use secret_fields::{OBFUSCATED, SecretFields};
 const COLUMNS: &str = "block_document.id, block_document.created, block_document.updated, block_document.name, \
      block_document.is_anonymous, block_document.block_schema_id, block_document.data, block_document.key_id";
 
-/// Data of a block, top-level fields first.
-pub type Data = Map<String, JsonValue>;
+/// Data of a block, field by field.
+pub type Data = tidegate_core::json::Object;
 
 /// Whether a reader gets to see secrets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -287,7 +287,7 @@ impl Tx {
         let type_name = document.block_type_name.as_deref();
         let schema = document.block_schema.as_ref();
         let secret = schema.map(|schema| SecretFields::of_schema(&schema.fields.value())).unwrap_or_default();
-        let mut shown = document.data.parse::<Data>().unwrap_or_default();
+        let mut shown = document.data.parse::<Map<String, JsonValue>>().unwrap_or_default();
         shown.retain(|field, value| value.is_string() && !secret.is_secret(field));
         let payload = serde_json::json!({
             "name": name,

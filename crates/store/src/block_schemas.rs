@@ -4,7 +4,6 @@ mod assembly;
 
 use std::collections::HashMap;
 
-use serde_json::Value as JsonValue;
 use tidegate_api::{blocks::BlockSchema, filters::BlockSchemaFilter};
 use tidegate_core::json::Json;
 use uuid::Uuid;
@@ -164,8 +163,7 @@ impl Tx {
         }
         let assembly = Assembly::new(self.referenced_schemas(&ids).await?);
         for schema in &mut schemas {
-            let fields = assembly.whole_fields(schema.id, &schema.fields.value());
-            schema.fields = Json::from_value(&JsonValue::Object(fields));
+            schema.fields = Json::from_value(&assembly.whole_fields(schema.id, &schema.fields));
         }
         Ok(schemas)
     }
@@ -191,7 +189,7 @@ impl Tx {
                 name: row.next()?,
                 schema: row.next()?,
                 checksum: row.next()?,
-                fields: row.next::<Json>()?.value(),
+                fields: row.next()?,
                 slug: row.next()?,
             })
         })

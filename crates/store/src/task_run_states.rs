@@ -7,7 +7,7 @@ use tidegate_api::{
 };
 use tidegate_core::{
     ids::{FlowRunId, LeaseId, StateId, TaskRunId},
-    json::Json,
+    json::{Json, Object},
     orchestration::{
         Effect, FlowRunPolicy, ParentFlowRun, Ruling, TagLimit, TaskRun as RunFacts, TaskRunFacts, TaskRunPolicyKind,
         Version, Waits, decide_task_run,
@@ -284,22 +284,20 @@ impl Tx {
 
     /// Labels of a new task run: its flow run's, the system's and the user's, later ones winning.
     async fn task_run_labels(&mut self, create: &TaskRunCreate) -> Result<Json> {
-        let mut labels = serde_json::Map::new();
+        let mut labels = Object::default();
         if let Some(id) = create.flow_run_id {
             let inherited = self
                 .optional(&sql!("SELECT labels, flow_id FROM flow_run WHERE id = $1", id), |row| {
-                    Ok((row.parse::<serde_json::Map<String, serde_json::Value>>()?, row.next::<Uuid>()?))
+                    Ok((row.next::<Json>()?, row.next::<Uuid>()?))
                 })
                 .await?;
             if let Some((inherited, flow_id)) = inherited {
-                labels.extend(inherited);
-                labels.insert("prefect.flow.id".into(), flow_id.to_string().into());
+                labels.extend(inherited.members().into_iter().flatten());
+                labels.insert("prefect.flow.id".into(), Json::from_value(&flow_id));
             }
-            labels.insert("prefect.flow-run.id".into(), id.to_string().into());
+            labels.insert("prefect.flow-run.id".into(), Json::from_value(&id));
         }
-        if let Some(serde_json::Value::Object(own)) = create.labels.as_ref().map(Json::value) {
-            labels.extend(own);
-        }
+        labels.extend(create.labels.as_ref().and_then(Json::members).into_iter().flatten());
         Ok(Json::from_value(&labels))
     }
 }

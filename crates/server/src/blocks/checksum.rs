@@ -3,21 +3,22 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use tidegate_core::json::{Json, Object};
 
 const DEFINITIONS: &str = "#/definitions/";
 
 /// The checksum of a schema's fields.
-pub fn checksum(fields: &Map<String, Value>) -> String {
+pub fn checksum(fields: &Object) -> String {
     let mut fields = without_secret_fields(fields);
-    let definitions = fields.get("definitions").and_then(Value::as_object).filter(|all| !all.is_empty()).cloned();
+    let definitions = fields.get("definitions").and_then(Json::members).filter(|all| !all.is_empty());
     if let Some(definitions) = definitions {
-        let own = plain_definitions(&Value::Object(fields.clone()), &definitions);
+        let own = plain_definitions(&fields, &definitions);
         if own.is_empty() {
             fields.shift_remove("definitions");
         } else {
-            fields.insert("definitions".into(), Value::Object(own));
+            fields.insert("definitions".into(), Json::from_value(&own));
         }
     }
     // Positional and named arguments of the function that clients hash with.
@@ -32,30 +33,30 @@ pub fn checksum(fields: &Map<String, Value>) -> String {
 }
 
 /// The definitions that `object` refers to, directly or through others, and that are not blocks.
-pub fn plain_definitions(object: &Value, definitions: &Map<String, Value>) -> Map<String, Value> {
-    let mut found = Map::new();
-    let mut open = vec![object];
+pub fn plain_definitions(object: &Object, definitions: &Object) -> Object {
+    let mut found = Object::default();
+    let mut open = vec![Json::from_value(object)];
     while let Some(object) = open.pop() {
-        let mut references = Vec::new();
-        collect_references(object, &mut references);
-        for name in references.into_iter().map(definition_name) {
+        for name in definitions_named_in(&object) {
             let Some(definition) = definitions.get(&name).filter(|definition| is_plain(definition)) else { continue };
             if !found.contains_key(&name) {
                 found.insert(name, definition.clone());
-                open.push(definition);
+                open.push(definition.clone());
             }
         }
     }
     found
 }
 
-/// The key of `#/definitions/Key`.
-pub fn definition_name(reference: &str) -> String {
-    reference.replace(DEFINITIONS, "")
+/// The keys of all that `object` refers to as `#/definitions/Key`.
+pub fn definitions_named_in(object: &Json) -> Vec<String> {
+    let object = object.value();
+    let mut references = Vec::new();
+    collect_references(&object, &mut references);
+    references.into_iter().map(|reference| reference.replace(DEFINITIONS, "")).collect()
 }
 
-/// Every `$ref` within a value.
-pub fn collect_references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+fn collect_references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::Object(members) => {
             found.extend(members.get("$ref").and_then(Value::as_str).filter(|reference| !reference.is_empty()));
@@ -67,47 +68,45 @@ pub fn collect_references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
 }
 
 /// An empty definition says nothing and counts as none.
-fn is_plain(definition: &Value) -> bool {
+fn is_plain(definition: &Json) -> bool {
     definition
-        .as_object()
-        .is_some_and(|members| !members.is_empty() && members.get("block_type_slug").is_none_or(Value::is_null))
+        .members()
+        .is_some_and(|members| !members.is_empty() && members.get("block_type_slug").is_none_or(Json::is_null))
 }
 
 /// Which fields are secret is not part of what a schema is. Lists are not looked into.
-fn without_secret_fields(fields: &Map<String, Value>) -> Map<String, Value> {
+fn without_secret_fields(fields: &Object) -> Object {
     let kept = fields.iter().filter(|(name, _)| *name != "secret_fields");
     kept.map(|(name, value)| {
-        let value = match value {
-            Value::Object(members) => Value::Object(without_secret_fields(members)),
-            value => value.clone(),
-        };
-        (name.clone(), value)
+        let members = value.members().map(|members| Json::from_value(&without_secret_fields(&members)));
+        (name.clone(), members.unwrap_or_else(|| value.clone()))
     })
     .collect()
 }
 
-fn push_value(out: &mut String, value: &Value) {
-    match value {
-        Value::Null => out.push_str("null"),
-        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
-        Value::Number(number) => push_number(out, number),
-        Value::String(text) => push_text(out, text),
-        Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push_str(", ");
-                }
-                push_value(out, item);
+fn push_value(out: &mut String, value: &Json) {
+    if let Some(members) = value.members() {
+        push_object(out, &members);
+    } else if let Some(items) = value.items() {
+        out.push('[');
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                out.push_str(", ");
             }
-            out.push(']');
+            push_value(out, item);
         }
-        Value::Object(members) => push_object(out, members),
+        out.push(']');
+    } else if let Some(text) = value.as_string() {
+        push_text(out, &text);
+    } else if value.text().starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        push_number(out, value);
+    } else {
+        out.push_str(value.text());
     }
 }
 
-fn push_object(out: &mut String, members: &Map<String, Value>) {
-    let sorted: BTreeMap<&String, &Value> = members.iter().collect();
+fn push_object(out: &mut String, members: &Object) {
+    let sorted: BTreeMap<&String, &Json> = members.iter().collect();
     out.push('{');
     for (index, (name, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
@@ -120,13 +119,14 @@ fn push_object(out: &mut String, members: &Map<String, Value>) {
     out.push('}');
 }
 
-fn push_number(out: &mut String, number: &Number) {
-    let text = number.to_string();
+/// Whole numbers have no bounds in Python, and no sign when they are nothing.
+fn push_number(out: &mut String, number: &Json) {
+    let text = number.text();
     if text.contains(['.', 'e', 'E']) {
         // Python's repr of floats is what its JSON encoder prints.
-        out.push_str(&crate::parameters::python::repr(&Value::Number(number.clone())));
+        out.push_str(&crate::parameters::python::repr(&number.value()));
     } else {
-        out.push_str(&text);
+        out.push_str(if text == "-0" { "0" } else { text });
     }
 }
 
@@ -159,8 +159,12 @@ mod tests {
 
     use super::*;
 
+    fn object(value: &Value) -> Object {
+        Json::from_value(value).members().unwrap()
+    }
+
     fn of(fields: &Value) -> String {
-        checksum(fields.as_object().unwrap())
+        checksum(&object(fields))
     }
 
     fn base() -> Value {
@@ -201,8 +205,8 @@ mod tests {
     fn definitions_that_refer_to_each_other_end() {
         let definitions =
             json!({"A": {"x": {"$ref": "#/definitions/B"}}, "B": {"y": {"$ref": "#/definitions/A"}}, "C": {}});
-        let object = json!({"anyOf": [{"$ref": "#/definitions/A"}, {"$ref": "#/definitions/C"}]});
-        let found = plain_definitions(&object, definitions.as_object().unwrap());
+        let root = json!({"anyOf": [{"$ref": "#/definitions/A"}, {"$ref": "#/definitions/C"}]});
+        let found = plain_definitions(&object(&root), &object(&definitions));
         assert_eq!(found.keys().collect::<Vec<_>>(), ["A", "B"]);
     }
 }

@@ -1,7 +1,7 @@
 //! Writes block documents: references leave the data for rows of their own, secrets that come back hidden stay as they
 //! were, and every change of a named document is told.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tidegate_api::{
     blocks::{BlockDocument, BlockDocumentCreate, BlockDocumentUpdate},
     patch::Patch,
@@ -46,7 +46,7 @@ pub async fn update(tx: &mut Tx, secrets: &Secrets, id: Uuid, update: BlockDocum
     let merge = update.merge_existing_data.value().unwrap_or(true);
     let sent = match update.data {
         Patch::Keep if merge => None,
-        Patch::Keep | Patch::Clear => Some(Map::new()),
+        Patch::Keep | Patch::Clear => Some(Data::default()),
         Patch::Set(data) => Some(data.parse::<Data>().map_err(anyhow::Error::from)?),
     };
     if let Some(mut data) = sent {
@@ -107,14 +107,14 @@ async fn target_schema(tx: &mut Tx, stored: &StoredDocument, proposed: Option<Uu
 
 /// Takes `{"$ref": {"block_document_id": …}}` out of the data; references count at the top level only.
 fn separate_references(data: Data) -> Result<(Data, Vec<(String, Uuid)>), ApiError> {
-    let mut plain = Map::new();
+    let mut plain = Data::default();
     let mut references = Vec::new();
     for (name, value) in data {
-        let Some(reference) = value.as_object().and_then(|value| value.get("$ref")) else {
+        let Some(reference) = value.members().and_then(|mut members| members.shift_remove("$ref")) else {
             plain.insert(name, value);
             continue;
         };
-        let id = match reference.get("block_document_id") {
+        let id = match reference.value().get("block_document_id") {
             None | Some(Value::Null) => Err(ApiError::bad_request(format!(
                 "Received block reference without a block_document_id in key {name}"
             ))),

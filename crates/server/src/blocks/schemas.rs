@@ -1,12 +1,11 @@
 //! Registers block schemas: a schema brings the schemas of the blocks within it along, and each is stored once.
 
-use serde_json::{Map, Value};
 use tidegate_api::blocks::{BlockSchema, BlockSchemaCreate, BlockType};
-use tidegate_core::json::Json;
+use tidegate_core::json::{Json, Object};
 use tidegate_store::{NewBlockSchema, Tx};
 use uuid::Uuid;
 
-use super::checksum::{checksum, collect_references, definition_name, plain_definitions};
+use super::checksum::{checksum, definitions_named_in, plain_definitions};
 use crate::error::ApiError;
 
 const UNVERSIONED: &str = "non-versioned";
@@ -19,14 +18,12 @@ pub enum Registered {
     Before,
 }
 
-type Fields = Map<String, Value>;
-
 /// Registers a schema; the one of the same checksum and version is answered if there is one.
 pub async fn register(tx: &mut Tx, create: &BlockSchemaCreate) -> Result<(BlockSchema, Registered), ApiError> {
     if tx.read_block_type(create.block_type_id).await?.is_none() {
         return Err(ApiError::not_found(format!("Block type {} not found.", create.block_type_id)));
     }
-    let sent: Fields = create.fields.parse().map_err(anyhow::Error::from)?;
+    let sent: Object = create.fields.parse().map_err(anyhow::Error::from)?;
     let known = tx.read_block_schema_by_checksum(&checksum(&sent), Some(&create.version)).await?;
     if let Some(known) = known {
         return Ok((known, Registered::Before));
@@ -41,28 +38,28 @@ pub async fn register(tx: &mut Tx, create: &BlockSchemaCreate) -> Result<(BlockS
     let mut created = tx.read_block_schema(id).await?.ok_or_else(|| anyhow::anyhow!("a new block schema is gone"))?;
     // The answer repeats what was sent, unused definitions included.
     let mut fields = sent;
-    fields.entry("block_schema_references").or_insert_with(|| Value::Object(Map::new()));
+    fields.entry("block_schema_references".into()).or_insert_with(Json::empty_object);
     created.fields = Json::from_value(&fields);
     Ok((created, Registered::Now))
 }
 
 struct Schema {
-    fields: Fields,
+    fields: Object,
     block_type_id: Uuid,
     capabilities: Vec<String>,
     version: String,
 }
 
 /// Stores a schema, then those that it refers to. `definitions` are those of the outermost schema.
-async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Fields>, depth: usize) -> Result<Uuid, ApiError> {
+async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Object>, depth: usize) -> Result<Uuid, ApiError> {
     if depth > MAXIMUM_DEPTH {
         return Err(ApiError::unprocessable(format!("Block schemas may nest {MAXIMUM_DEPTH} levels deep.")));
     }
     let Schema { mut fields, block_type_id, capabilities, version } = schema;
-    let own = fields.get("definitions").and_then(Value::as_object).filter(|own| !own.is_empty()).cloned();
+    let own = fields.get("definitions").and_then(Json::members).filter(|own| !own.is_empty());
     let definitions = definitions.cloned().or(own);
     if let Some(definitions) = &definitions {
-        fields.insert("definitions".into(), Value::Object(definitions.clone()));
+        fields.insert("definitions".into(), Json::from_value(definitions));
     }
     let checksum = checksum(&fields);
     if let Some(known) = tx.read_block_schema_by_checksum(&checksum, Some(&version)).await? {
@@ -70,10 +67,10 @@ async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Fields>, depth:
     }
     if let Some(definitions) = &definitions {
         // Other blocks' definitions are put together again when the schema is read.
-        let plain = plain_definitions(&Value::Object(fields.clone()), definitions);
+        let plain = plain_definitions(&fields, definitions);
         fields.shift_remove("definitions");
         if !plain.is_empty() {
-            fields.insert("definitions".into(), Value::Object(plain));
+            fields.insert("definitions".into(), Json::from_value(&plain));
         }
     }
     let references = fields.shift_remove("block_schema_references");
@@ -81,12 +78,10 @@ async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Fields>, depth:
     let inserted = tx.insert_block_schema(&new).await?;
     // Another transaction was first: the write is run again and finds it.
     let id = inserted.ok_or_else(|| tidegate_store::Error::Conflict("a block schema was registered twice".into()))?;
-    let references = references.as_ref().and_then(Value::as_object).into_iter().flatten();
-    for (name, entries) in references {
-        let one = std::slice::from_ref(entries);
-        for entry in entries.as_array().map_or(one, Vec::as_slice) {
-            let nested = Box::pin(nested(tx, &fields, definitions.as_ref(), name, entry, depth)).await?;
-            tx.add_block_schema_reference(id, name, nested).await?;
+    for (name, entries) in references.and_then(|references| references.members()).into_iter().flatten() {
+        for entry in entries.items().unwrap_or_else(|| vec![entries.clone()]) {
+            let nested = Box::pin(nested(tx, &fields, definitions.as_ref(), &name, &entry, depth)).await?;
+            tx.add_block_schema_reference(id, &name, nested).await?;
         }
     }
     Ok(id)
@@ -95,25 +90,26 @@ async fn store(tx: &mut Tx, schema: Schema, definitions: Option<&Fields>, depth:
 /// The schema that one entry of `block_schema_references` names, stored if it was not.
 async fn nested(
     tx: &mut Tx,
-    fields: &Fields,
-    definitions: Option<&Fields>,
+    fields: &Object,
+    definitions: Option<&Object>,
     name: &str,
-    entry: &Value,
+    entry: &Json,
     depth: usize,
 ) -> Result<Uuid, ApiError> {
+    let entry = entry.members().unwrap_or_default();
     let text = |key: &str| {
-        entry.get(key).and_then(Value::as_str).ok_or_else(|| {
+        entry.get(key).and_then(Json::as_string).ok_or_else(|| {
             ApiError::unprocessable(format!("The block schema reference {name:?} does not name its `{key}`."))
         })
     };
     let (slug, checksum) = (text("block_type_slug")?, text("block_schema_checksum")?);
-    let Some(kind) = tx.read_block_type_by_slug(slug).await? else {
+    let Some(kind) = tx.read_block_type_by_slug(&slug).await? else {
         return Err(ApiError::conflict(format!(
             "Cannot create block schema because block type '{slug}' was not found.Did you forget to register the block \
              type?"
         )));
     };
-    if let Some(known) = tx.read_block_schema_by_checksum(checksum, None).await? {
+    if let Some(known) = tx.read_block_schema_by_checksum(&checksum, None).await? {
         return Ok(known.id);
     }
     let Some(definitions) = definitions else {
@@ -127,23 +123,19 @@ async fn nested(
             kind.name
         )));
     };
-    let schema = Schema {
-        fields: definition.clone(),
-        block_type_id: kind.id,
-        capabilities: Vec::new(),
-        version: UNVERSIONED.into(),
-    };
+    let schema =
+        Schema { fields: definition, block_type_id: kind.id, capabilities: Vec::new(), version: UNVERSIONED.into() };
     store(tx, schema, Some(definitions), depth + 1).await
 }
 
 /// The definition behind the field `name`; where it may hold several kinds of blocks, that of this kind.
-fn definition_of<'d>(fields: &Fields, definitions: &'d Fields, name: &str, kind: &BlockType) -> Option<&'d Fields> {
-    let mut references = Vec::new();
-    collect_references(fields.get("properties")?.get(name)?, &mut references);
-    let mut candidates = references.iter().filter_map(|reference| definitions.get(&definition_name(reference)));
-    let definition = match references.len() {
+fn definition_of(fields: &Object, definitions: &Object, name: &str, kind: &BlockType) -> Option<Object> {
+    let names = definitions_named_in(fields.get("properties")?.members()?.get(name)?);
+    let mut candidates = names.iter().filter_map(|name| definitions.get(name)?.members());
+    match names.len() {
         1 => candidates.next(),
-        _ => candidates.find(|definition| definition["block_type_slug"] == kind.slug.as_str()),
-    };
-    definition?.as_object()
+        _ => candidates.find(|definition| {
+            definition.get("block_type_slug").and_then(Json::as_string).is_some_and(|slug| slug == kind.slug)
+        }),
+    }
 }

@@ -78,3 +78,49 @@ async fn unknown_fields_are_counted_and_ignored() {
     let second = line(&server.send(server.request(Method::GET, "/metrics")).await.text).unwrap().1;
     assert_eq!(second - first, 1);
 }
+
+#[tokio::test]
+async fn numbers_beyond_64_bits_stay_whole_in_labels_and_blocks() {
+    const LARGE: &str = "100000000000000000000000000000001";
+    let server = TestServer::start().await;
+    let post = async |path: &str, body: String| {
+        let request = server.request(Method::POST, &format!("/api{path}"));
+        let answer = server.send(request.header("content-type", "application/json").body(body)).await;
+        assert!(matches!(answer.status, 200 | 201), "{path}: {}", answer.text);
+        (answer.json()["id"].as_str().unwrap().to_owned(), answer.text)
+    };
+    let read = async |path: String| server.send(server.request(Method::GET, &format!("/api{path}"))).await.text;
+    let labels = format!(r#""labels": {{"n": {LARGE}}}"#);
+    let label = format!(r#""n":{LARGE}"#);
+
+    let (flow, _) = post("/flows/", format!(r#"{{"name": "f", {labels}}}"#)).await;
+    let (deployment, told) = post("/deployments/", format!(r#"{{"name": "d", "flow_id": "{flow}"}}"#)).await;
+    assert!(told.contains(&label), "{told}");
+    let (run, told) = post(&format!("/deployments/{deployment}/create_flow_run"), "{}".into()).await;
+    assert!(told.contains(&label), "{told}");
+    let task = format!(r#"{{"flow_run_id": "{run}", "task_key": "t", "dynamic_key": "0"}}"#);
+    let (_, told) = post("/task_runs/", task).await;
+    assert!(told.contains(&label), "{told}");
+    let more = server.request(Method::PATCH, &format!("/api/flow_runs/{run}/labels"));
+    let more = more.header("content-type", "application/json").body(format!(r#"{{"m": -{LARGE}}}"#));
+    assert_eq!(server.send(more).await.status, 204);
+    let told = read(format!("/flow_runs/{run}")).await;
+    assert!(told.contains(&label) && told.contains(&format!(r#""m":-{LARGE}"#)), "{told}");
+
+    let (kind, _) = post("/block_types/", r#"{"name": "b", "slug": "b"}"#.into()).await;
+    let fields = format!(r#"{{"properties": {{"x": {{"default": {LARGE}}}}}, "secret_fields": ["secret"]}}"#);
+    let (schema, told) = post("/block_schemas/", format!(r#"{{"block_type_id": "{kind}", "fields": {fields}}}"#)).await;
+    assert!(told.contains(LARGE), "{told}");
+    assert!(read(format!("/block_schemas/{schema}")).await.contains(LARGE));
+    let data = format!(r#"{{"x":{{"y":[{LARGE}]}},"secret":{LARGE}}}"#);
+    let document =
+        format!(r#"{{"name": "d", "block_type_id": "{kind}", "block_schema_id": "{schema}", "data": {data}}}"#);
+    let (document, told) = post("/block_documents/", document).await;
+    assert!(told.contains(&format!(r#""data":{{"x":{{"y":[{LARGE}]}},"secret":"********"}}"#)), "{told}");
+    // What comes back hidden stays as it was.
+    let update = server.request(Method::PATCH, &format!("/api/block_documents/{document}"));
+    let update = update.header("content-type", "application/json").body(r#"{"data": {"secret": "********"}}"#);
+    assert_eq!(server.send(update).await.status, 204);
+    let told = read(format!("/block_documents/{document}?include_secrets=true")).await;
+    assert!(told.contains(&format!(r#""data":{{"x":{{"y":[{LARGE}]}},"secret":{LARGE}}}"#)), "{told}");
+}

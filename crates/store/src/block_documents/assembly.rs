@@ -78,7 +78,7 @@ impl<'a> Assembly<'a> {
         let mut references = Map::new();
         for Reference { name, document, .. } in self.references.get(&document.id).into_iter().flatten() {
             let (child, below) = self.expand(document, depth + 1, parts)?;
-            data.insert(name.clone(), Value::Object(child));
+            data.insert(name.clone(), Json::from_value(&child));
             let record = json!({
                 "block_document": {
                     "id": document.id,

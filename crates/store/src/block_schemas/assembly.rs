@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
+use tidegate_core::json::{Json, Object};
 use uuid::Uuid;
 
 /// One field of one schema that holds blocks of another.
@@ -12,7 +13,7 @@ pub(super) struct Reference {
     pub(super) name: String,
     pub(super) schema: Uuid,
     pub(super) checksum: String,
-    pub(super) fields: Value,
+    pub(super) fields: Json,
     pub(super) slug: String,
 }
 
@@ -29,18 +30,15 @@ impl Assembly {
     }
 
     /// The fields as clients know them.
-    pub(super) fn whole_fields(&self, id: Uuid, fields: &Value) -> Map<String, Value> {
+    pub(super) fn whole_fields(&self, id: Uuid, fields: &Json) -> Object {
         let mut fields = self.with_references(id, fields);
-        let mut definitions = Map::new();
+        let mut definitions = Object::default();
         self.define(id, &mut HashSet::new(), &mut definitions);
         if !definitions.is_empty() {
             // Definitions that are not blocks are the schema's own and stay.
-            match fields.get_mut("definitions").and_then(Value::as_object_mut) {
-                Some(own) => own.extend(definitions),
-                None => {
-                    fields.insert("definitions".into(), Value::Object(definitions));
-                }
-            }
+            let mut all = fields.get("definitions").and_then(Json::members).unwrap_or_default();
+            all.extend(definitions);
+            fields.insert("definitions".into(), Json::from_value(&all));
         }
         fields
     }
@@ -49,8 +47,8 @@ impl Assembly {
         self.0.get(&id).map_or(&[], Vec::as_slice)
     }
 
-    fn with_references(&self, id: Uuid, fields: &Value) -> Map<String, Value> {
-        let mut fields = fields.as_object().cloned().unwrap_or_default();
+    fn with_references(&self, id: Uuid, fields: &Json) -> Object {
+        let mut fields = fields.members().unwrap_or_default();
         let mut references: Map<String, Value> = Map::new();
         for reference in self.references(id) {
             let entry = json!({
@@ -67,23 +65,21 @@ impl Assembly {
                 Some(_) => {}
             }
         }
-        fields.insert("block_schema_references".into(), Value::Object(references));
+        fields.insert("block_schema_references".into(), Json::from_value(&references));
         fields
     }
 
     /// Adds the definitions of all schemas below `id`, flat, under their titles; each schema once.
-    fn define(&self, id: Uuid, seen: &mut HashSet<Uuid>, definitions: &mut Map<String, Value>) {
+    fn define(&self, id: Uuid, seen: &mut HashSet<Uuid>, definitions: &mut Object) {
         for reference in self.references(id) {
             if !seen.insert(reference.schema) {
                 continue;
             }
             let mut fields = self.with_references(reference.schema, &reference.fields);
             let own = fields.shift_remove("definitions");
-            if let Some(title) = fields.get("title").and_then(Value::as_str).map(ToOwned::to_owned) {
-                definitions.insert(title, Value::Object(fields));
-                if let Some(Value::Object(own)) = own {
-                    definitions.extend(own);
-                }
+            if let Some(title) = fields.get("title").and_then(Json::as_string) {
+                definitions.insert(title, Json::from_value(&fields));
+                definitions.extend(own.and_then(|own| own.members()).into_iter().flatten());
             }
             self.define(reference.schema, seen, definitions);
         }
@@ -100,7 +96,7 @@ mod tests {
             name: name.into(),
             schema: Uuid::from_u128(schema),
             checksum: format!("sha256:{schema}"),
-            fields: json!({"title": title}),
+            fields: json!({"title": title}).into(),
             slug: title.to_lowercase(),
         }
     }
@@ -112,7 +108,8 @@ mod tests {
     #[test]
     fn nested_schemas_are_named_and_defined_flat() {
         let assembly = Assembly::new(vec![reference(1, "child", 2, "Child"), reference(2, "deep", 3, "Deep")]);
-        let whole = assembly.whole_fields(Uuid::from_u128(1), &json!({"title": "Root", "definitions": {"Own": {}}}));
+        let root = json!({"title": "Root", "definitions": {"Own": {}}}).into();
+        let whole = assembly.whole_fields(Uuid::from_u128(1), &root);
         let expected = json!({
             "title": "Root",
             "block_schema_references": {"child": entry(2, "child")},
@@ -122,21 +119,21 @@ mod tests {
                 "Deep": {"title": "Deep", "block_schema_references": {}},
             },
         });
-        assert_eq!(Value::Object(whole), expected);
+        assert_eq!(Json::from_value(&whole).value(), expected);
     }
 
     #[test]
     fn a_field_of_several_kinds_names_each_once() {
         let references = vec![reference(1, "a", 2, "Two"), reference(1, "a", 3, "Three"), reference(1, "a", 4, "Four")];
-        let whole = Assembly::new(references).whole_fields(Uuid::from_u128(1), &json!({}));
+        let whole = Assembly::new(references).whole_fields(Uuid::from_u128(1), &Json::empty_object());
         let expected = json!({"a": [entry(2, "two"), entry(3, "three"), entry(4, "four")]});
-        assert_eq!(whole["block_schema_references"], expected);
+        assert_eq!(whole["block_schema_references"].value(), expected);
     }
 
     #[test]
     fn a_circle_ends() {
         let assembly = Assembly::new(vec![reference(1, "a", 2, "Two"), reference(2, "b", 1, "One")]);
-        let whole = assembly.whole_fields(Uuid::from_u128(1), &json!({"title": "One"}));
-        assert_eq!(whole["definitions"].as_object().unwrap().len(), 2);
+        let whole = assembly.whole_fields(Uuid::from_u128(1), &json!({"title": "One"}).into());
+        assert_eq!(whole["definitions"].members().unwrap().len(), 2);
     }
 }

@@ -125,22 +125,19 @@ impl Tx {
 
 /// Labels of a new run: its flow's, its deployment's, the system's and the user's, later ones winning.
 fn flow_run_labels(new: &NewFlowRun, around: &Surroundings) -> Json {
-    let mut labels = serde_json::Map::new();
-    let mut add = |json: Option<&Json>| {
-        if let Some(serde_json::Value::Object(map)) =
-            json.filter(|json| !matches!(json.text(), "{}" | "null")).map(Json::value)
-        {
-            labels.extend(map);
-        }
-    };
-    add(around.flow_labels.as_ref());
-    add(around.deployment_labels.as_ref());
-    add(Some(&Json::from_value(&serde_json::json!({ "prefect.flow.id": new.flow_id }))));
+    let mut system = serde_json::json!({ "prefect.flow.id": new.flow_id });
     if let Some((id, _, _)) = &around.names.deployment {
-        add(Some(&Json::from_value(&serde_json::json!({ "prefect.deployment.id": id }))));
+        system["prefect.deployment.id"] = id.to_string().into();
     }
-    add(new.labels.as_ref());
-    Json::from_value(&labels)
+    let inherited = [around.flow_labels.as_ref(), around.deployment_labels.as_ref()].into_iter().flatten();
+    let mut layers = inherited.filter(|labels| says_something(labels)).cloned().chain([system.into()]);
+    let under = layers.next().unwrap_or_default();
+    let own = new.labels.clone().filter(says_something);
+    layers.chain(own).fold(under, |under, over| under.merged(&over))
+}
+
+fn says_something(labels: &Json) -> bool {
+    !matches!(labels.text(), "{}" | "null")
 }
 
 /// The run as reading its row would give it.

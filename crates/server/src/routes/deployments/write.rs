@@ -354,11 +354,9 @@ fn whole_schema(schema: Patch<RawJson>) -> Patch<RawJson> {
 }
 
 async fn labels(tx: &mut Tx, flow: Uuid, own: Option<&RawJson>) -> Result<RawJson, ApiError> {
-    let mut labels =
-        parameters::object(tx.read_flow_labels(flow).await?.map(|labels| labels.value()).unwrap_or_default());
-    labels.insert("prefect.flow.id".into(), flow.to_string().into());
-    labels.extend(parameters::object(own.map(RawJson::value).unwrap_or_default()));
-    Ok(RawJson::from_value(&labels))
+    let inherited = tx.read_flow_labels(flow).await?.unwrap_or_default();
+    let labels = inherited.merged(&json!({ "prefect.flow.id": flow }).into());
+    Ok(own.map_or_else(|| labels.clone(), |own| labels.merged(own)))
 }
 
 /// The queue that a pool's name, a queue's name or both mean; `None` when neither was given.
