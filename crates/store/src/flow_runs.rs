@@ -10,9 +10,10 @@ use tidegate_core::{json::Json, orchestration::FlowRunPolicy, state::StateType, 
 use uuid::Uuid;
 
 use crate::{
-    Dialect, Partitioned, Result, Row, Sql, Tx,
+    Partitioned, Result, Row, Sql, Tx,
     conditions::{Subject, push_run_filters},
     sql,
+    sql::Direction,
     value::{json, json_list},
 };
 
@@ -161,22 +162,19 @@ pub(crate) fn start_time_delta(
     }
 }
 
-/// The order of a list of flow runs.
-pub(crate) fn order(sort: FlowRunSort, dialect: Dialect) -> &'static str {
+/// What a list of flow runs is ordered by.
+pub(crate) fn order(sort: FlowRunSort) -> (&'static str, Direction) {
+    let start = "coalesce(flow_run.start_time, flow_run.expected_start_time)";
     match sort {
-        FlowRunSort::IdDesc => " ORDER BY flow_run.id DESC",
-        FlowRunSort::StartTimeAsc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) ASC",
-        FlowRunSort::StartTimeDesc => " ORDER BY coalesce(flow_run.start_time, flow_run.expected_start_time) DESC",
-        FlowRunSort::ExpectedStartTimeAsc => " ORDER BY flow_run.expected_start_time ASC",
-        FlowRunSort::ExpectedStartTimeDesc => " ORDER BY flow_run.expected_start_time DESC",
-        FlowRunSort::NameAsc => " ORDER BY flow_run.name ASC",
-        FlowRunSort::NameDesc => " ORDER BY flow_run.name DESC",
-        FlowRunSort::NextScheduledStartTimeAsc => " ORDER BY flow_run.next_scheduled_start_time ASC",
-        // Runs that have not ended share a place: the newest first, which on SQLite every index ends with.
-        FlowRunSort::EndTimeDesc => match dialect {
-            Dialect::Sqlite => " ORDER BY flow_run.end_time DESC, flow_run.rowid DESC",
-            Dialect::Postgres => " ORDER BY flow_run.end_time DESC",
-        },
+        FlowRunSort::IdDesc => ("flow_run.id", Direction::Descending),
+        FlowRunSort::StartTimeAsc => (start, Direction::Ascending),
+        FlowRunSort::StartTimeDesc => (start, Direction::Descending),
+        FlowRunSort::ExpectedStartTimeAsc => ("flow_run.expected_start_time", Direction::Ascending),
+        FlowRunSort::ExpectedStartTimeDesc => ("flow_run.expected_start_time", Direction::Descending),
+        FlowRunSort::NameAsc => ("flow_run.name", Direction::Ascending),
+        FlowRunSort::NameDesc => ("flow_run.name", Direction::Descending),
+        FlowRunSort::NextScheduledStartTimeAsc => ("flow_run.next_scheduled_start_time", Direction::Ascending),
+        FlowRunSort::EndTimeDesc => ("flow_run.end_time", Direction::Descending),
     }
 }
 
@@ -217,7 +215,7 @@ impl Tx {
     ) -> Result<Vec<FlowRun>> {
         let mut sql = self.select_flow_runs();
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        sql.push(order(sort, self.dialect())).push_page(limit, offset);
+        sql.push_order(self.dialect(), "flow_run", order(sort)).push_page(limit, offset);
         self.all(&sql, flow_run(self.now())).await
     }
 
@@ -225,7 +223,7 @@ impl Tx {
     pub async fn list_flow_run_ids(&mut self, filters: &RunFilters, limit: i64) -> Result<Vec<Uuid>> {
         let mut sql = sql!("SELECT flow_run.id FROM flow_run WHERE flow_run.workspace_id = $1", self.workspace());
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        sql.push(order(FlowRunSort::IdDesc, self.dialect())).push_page(limit, 0);
+        sql.push_order(self.dialect(), "flow_run", order(FlowRunSort::IdDesc)).push_page(limit, 0);
         self.all(&sql, |row| row.next()).await
     }
 

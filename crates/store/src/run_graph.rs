@@ -93,7 +93,7 @@ impl Tx {
         let sql = sql!(
             "SELECT artifact.id, artifact.created, artifact.key, artifact.type, artifact.data, collection.id, \
              artifact.task_run_id FROM artifact LEFT JOIN artifact_collection AS collection ON collection.latest_id = artifact.id \
-             WHERE artifact.flow_run_id = $1 AND artifact.type <> 'result' ORDER BY artifact.created LIMIT $2",
+             WHERE artifact.flow_run_id = $1 AND artifact.type <> 'result' ORDER BY artifact.created, artifact.id LIMIT $2",
             flow_run,
             limit as i64,
         );

@@ -14,6 +14,13 @@ pub enum Dialect {
     Postgres,
 }
 
+/// Which end of a list comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Ascending,
+    Descending,
+}
+
 /// A statement and its parameters.
 #[derive(Clone, Debug)]
 pub struct Sql {
@@ -76,6 +83,20 @@ impl Sql {
                 self.push(")")
             }
         }
+    }
+
+    /// ` ORDER BY key`, with one order for rows of the same key too: without it, pages repeat and miss rows. On SQLite
+    /// every index ends with the row's number, which follows the order of creation; on PostgreSQL those that lists use
+    /// end with the id.
+    pub(crate) fn push_order(
+        &mut self,
+        dialect: Dialect,
+        table: &str,
+        (key, direction): (&str, Direction),
+    ) -> &mut Self {
+        let tie_breaker = if dialect == Dialect::Sqlite { "rowid" } else { "id" };
+        let direction = if direction == Direction::Ascending { "ASC" } else { "DESC" };
+        self.push(&format!(" ORDER BY {key} {direction}, {table}.{tie_breaker} {direction}"))
     }
 
     /// ` LIMIT n OFFSET m`.

@@ -13,6 +13,7 @@ use crate::{
     conditions::{Subject, push_run_filters},
     flow_runs::{estimated_run_time, start_time_delta},
     sql,
+    sql::Direction,
 };
 
 const COLUMNS: &str = "task_run.id, task_run.created, task_run.updated, task_run.name, task_run.flow_run_id, \
@@ -98,16 +99,16 @@ impl Tx {
     ) -> Result<Vec<TaskRun>> {
         let mut sql = self.select_task_runs();
         push_run_filters(&mut sql, self.dialect(), Subject::TaskRun, filters);
-        sql.push(match sort {
-            TaskRunSort::IdDesc => " ORDER BY task_run.id DESC",
-            TaskRunSort::ExpectedStartTimeAsc => " ORDER BY task_run.expected_start_time ASC",
-            TaskRunSort::ExpectedStartTimeDesc => " ORDER BY task_run.expected_start_time DESC",
-            TaskRunSort::NameAsc => " ORDER BY task_run.name ASC",
-            TaskRunSort::NameDesc => " ORDER BY task_run.name DESC",
-            TaskRunSort::NextScheduledStartTimeAsc => " ORDER BY task_run.next_scheduled_start_time ASC",
-            TaskRunSort::EndTimeDesc => " ORDER BY task_run.end_time DESC",
-        });
-        sql.push_page(limit, offset);
+        let order = match sort {
+            TaskRunSort::IdDesc => ("task_run.id", Direction::Descending),
+            TaskRunSort::ExpectedStartTimeAsc => ("task_run.expected_start_time", Direction::Ascending),
+            TaskRunSort::ExpectedStartTimeDesc => ("task_run.expected_start_time", Direction::Descending),
+            TaskRunSort::NameAsc => ("task_run.name", Direction::Ascending),
+            TaskRunSort::NameDesc => ("task_run.name", Direction::Descending),
+            TaskRunSort::NextScheduledStartTimeAsc => ("task_run.next_scheduled_start_time", Direction::Ascending),
+            TaskRunSort::EndTimeDesc => ("task_run.end_time", Direction::Descending),
+        };
+        sql.push_order(self.dialect(), "task_run", order).push_page(limit, offset);
         self.all(&sql, task_run(self.now())).await
     }
 

@@ -35,7 +35,7 @@ impl Tx {
             self.workspace()
         );
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        sql.push(order(sort, self.dialect())).push_page(limit, offset);
+        sql.push_order(self.dialect(), "flow_run", order(sort)).push_page(limit, offset);
         self.all(&sql, |row| {
             let (id, state_type): (Uuid, StateType) = (row.next()?, row.next()?);
             let (start, expected): (Option<Timestamp>, Timestamp) = (row.next()?, row.next()?);

@@ -58,6 +58,26 @@ fn in_state(kind: &str) -> Body {
     json!({ "flow_runs": { "state": { "type": { "any_": [kind] } } } })
 }
 
+/// Asks for the first page of all runs in every order that an index has.
+pub async fn first_pages(tx: &mut Tx) -> Result<()> {
+    tx.statements.take();
+    for sort in [
+        "START_TIME_ASC",
+        "START_TIME_DESC",
+        "EXPECTED_START_TIME_ASC",
+        "EXPECTED_START_TIME_DESC",
+        "NAME_ASC",
+        "NAME_DESC",
+        "END_TIME_DESC",
+    ] {
+        Page::of_flow_runs(tx, sort, json!({})).await?;
+    }
+    for sort in ["EXPECTED_START_TIME_ASC", "EXPECTED_START_TIME_DESC", "NAME_ASC", "NAME_DESC", "END_TIME_DESC"] {
+        Page::of_task_runs(tx, sort, json!({})).await?;
+    }
+    Ok(())
+}
+
 macro_rules! cases {
     ($($name:literal, $sqlite:literal, $postgres:literal, |$tx:ident, $known:ident| $run:expr;)*) => {
         vec![$(Case {

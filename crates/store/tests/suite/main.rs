@@ -8,6 +8,7 @@ mod databases;
 mod due_runs;
 mod histories;
 mod migrations;
+mod pages;
 mod pools;
 mod retention;
 mod task_queue;
@@ -54,5 +55,6 @@ store_suite! {
         a_lost_race_is_judged_by_what_is_so_now;
     retention: drops_the_weeks_that_are_over_and_no_others, deletes_old_rows_that_have_no_week,
         lets_finished_runs_go_and_keeps_the_others;
+    pages: of_flow_runs_have_each_run_once, of_task_runs_have_each_run_once;
     artifacts: the_latest_of_a_key_moves_with_it, a_change_reaches_the_latest, are_found_by_their_run;
 }

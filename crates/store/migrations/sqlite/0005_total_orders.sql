@@ -1,0 +1,1 @@
+-- Nothing to do: on SQLite every index ends with the row's number, which is the order of rows of the same key in lists.
