@@ -4,6 +4,7 @@
 mod capture;
 mod command;
 mod control;
+mod descendants;
 mod directory;
 mod exit;
 mod identity;
@@ -201,6 +202,7 @@ impl Infrastructure for Process {
             if let Ok(Some(started)) = live.directory.started()
                 && started.process.is_alive()
             {
+                descendants::kill_below(started.process.pid);
                 started.process.signal_group(Signal::KILL);
             }
             exit::unseen()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde::{Deserialize, Serialize};
 
 /// A process, told apart from later ones with the same id. Only Linux says when a process began.
@@ -25,6 +25,14 @@ impl Identity {
         self.began.is_some() && self.boot == boot() && began(self.pid) == self.began
     }
 
+    /// Sends a signal to this process, if it still is that very one.
+    pub(crate) fn signal(&self, signal: Signal) {
+        if let Some(pid) = Pid::from_raw(self.pid as i32).filter(|_| self.is_alive()) {
+            // It may have ended since; that is what was wanted.
+            let _ = kill_process(pid, signal);
+        }
+    }
+
     /// Sends a signal to every process of the group that this process leads.
     pub(crate) fn signal_group(&self, signal: Signal) {
         if let Some(group) = Pid::from_raw(self.pid as i32) {
@@ -34,14 +42,30 @@ impl Identity {
     }
 }
 
-/// Field 22 of `/proc/<pid>/stat`; the name in field 2 may hold anything, so fields count from the last parenthesis.
+/// When a process that has not ended began.
 fn began(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    if fields.next()? == "Z" {
-        return None;
+    Stat::read(pid).filter(|stat| !stat.is_zombie).map(|stat| stat.began)
+}
+
+/// What `/proc/<pid>/stat` tells of a process.
+pub(crate) struct Stat {
+    /// It has ended, and nobody has taken note yet.
+    pub(crate) is_zombie: bool,
+    pub(crate) parent: u32,
+    began: u64,
+}
+
+impl Stat {
+    /// `None` when there is no such process, or no `/proc`.
+    pub(crate) fn read(pid: u32) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in field 2 may hold anything, so fields count from the last parenthesis: 3 is the state, 4 the
+        // parent, and 22 the start.
+        let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+        let is_zombie = fields.next()? == "Z";
+        let parent = fields.next()?.parse().ok()?;
+        Some(Self { is_zombie, parent, began: fields.nth(17)?.parse().ok()? })
     }
-    fields.nth(18)?.parse().ok()
 }
 
 fn boot() -> Option<String> {

@@ -28,6 +28,7 @@ use tokio::{
 use super::{
     capture::{Splitter, Tail, frame},
     control::Control,
+    descendants,
     directory::{ExitRecord, RunDirectory, Started, StopRequest},
     identity::Identity,
 };
@@ -100,6 +101,8 @@ async fn supervise(arguments: Arguments) -> anyhow::Result<()> {
     }
     // Listening before the start, so that no signal finds the default handler.
     let (mut asked, mut terminated) = (signal(SignalKind::user_defined1())?, signal(SignalKind::terminate())?);
+    let mut a_child_ended = signal(SignalKind::child())?;
+    descendants::adopt_orphans();
     let oom_kills = oom_kills();
     let control = Control::open().await.context("opening the control channel")?;
 
@@ -126,6 +129,10 @@ async fn supervise(arguments: Arguments) -> anyhow::Result<()> {
         let request = tokio::select! {
             status = child.wait() => break status?,
             _ = asked.recv() => directory.stop_request()?,
+            _ = a_child_ended.recv() => {
+                descendants::reap_orphans(pid);
+                None
+            }
             _ = terminated.recv() => {
                 Some(StopRequest { stop: Stop::Shutdown, grace_seconds: DEFAULT_GRACE.as_secs_f64() })
             }
@@ -139,8 +146,9 @@ async fn supervise(arguments: Arguments) -> anyhow::Result<()> {
         }
     };
     if stopping.stop.is_some() {
-        // Cancelled means gone: what the process left behind in its group goes with it.
+        // Cancelled means gone: what the process left behind goes with it, in its group and out of it.
         stopping.process.signal_group(Signal::KILL);
+        descendants::kill_below(std::process::id());
     }
     hear_last_words(readers).await;
     let exit = exit_record(status, &stopping, control.is_concluded(), oom_kills, output.lock().await.tail.lines());

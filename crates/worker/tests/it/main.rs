@@ -4,7 +4,9 @@
 
 mod adoption;
 mod api;
+mod captured;
 mod claimed;
 mod polled;
+mod sessions;
 mod support;
 mod told;
