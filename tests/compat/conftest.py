@@ -1,4 +1,4 @@
-"""Sets the stage: one server per session, a home of its own for the SDK, and the fixtures that scenarios name.
+"""Sets the stage: one server per session, homes of their own for the SDK and our commands, and the fixtures that scenarios name.
 
 Imports nothing of the SDK: its settings are fixed in the environment before a test module may import it.
 """
@@ -63,7 +63,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
     os.environ.update(SDK_SETTINGS)
-    os.environ.update(PREFECT_HOME=str(sdk_home), PREFECT_API_URL=server.url)
+    os.environ.update(PREFECT_HOME=str(sdk_home), TIDEGATE_HOME=str(home / "tidegate"), PREFECT_API_URL=server.url)
     os.environ.update({URL: server.url, HOME: str(home)})
 
 

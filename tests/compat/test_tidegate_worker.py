@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import uuid
+from pathlib import Path
 
 import pytest
 from prefect import get_client, resume_flow_run
@@ -57,6 +58,9 @@ def test_run_is_done_by_the_worker_and_recorded(api, pool, unique):
     assert (history[0], history[-2:]) == ("Scheduled", ["Running", "Completed"])
     assert api.task_run(run.id)["state_type"] == "COMPLETED"
     api.logs(run.id, "doubling 5", "working in process")
+    # What the worker keeps is in the session's folder, not in the user's.
+    assert Path(os.environ["TIDEGATE_HOME"]).parent == Path(os.environ["PREFECT_HOME"]).parent
+    assert (Path(os.environ["TIDEGATE_HOME"]) / "workers").is_dir()
 
 
 def test_due_run_is_claimed_without_waiting_for_a_poll(api, pool, unique):
