@@ -170,4 +170,5 @@ fn start_services(tasks: &TaskTracker, app: &App) {
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
     services::spawn(tasks, app, settings.retention, Retention);
     services::spawn(tasks, app, settings.scheduler, Scheduler);
+    services::reports::spawn(tasks, app);
 }

@@ -10,6 +10,7 @@ use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use serde_json::{Map, Value, json};
 use tidegate_api::contract;
+use tidegate_core::time::Timestamp;
 use tidegate_store::Tx;
 
 pub(crate) use humanize::with_commas;
@@ -36,12 +37,12 @@ pub async fn hydrate(
     if text.contains(KIND) && text.contains("workspace_variable") {
         variables.extend(tx.list_variable_values().await?.into_iter().map(|(name, value)| (name, value.value())));
     }
-    Ok(fill(parameters, &variables))
+    Ok(fill(parameters, &variables, tx.now()))
 }
 
-/// Fills in every marked value from variables at hand.
-pub fn fill(parameters: Value, variables: &Variables) -> Result<Map<String, Value>, String> {
-    match (Filler { variables, is_form: false }).hydrated(parameters)? {
+/// Fills in every marked value from variables at hand; templates are rendered as of `now`.
+pub fn fill(parameters: Value, variables: &Variables, now: Timestamp) -> Result<Map<String, Value>, String> {
+    match (Filler { variables, now: Some(now) }).hydrated(parameters)? {
         Some(Value::Object(object)) => Ok(object),
         None => Ok(Map::new()),
         Some(other) => Err(format!("Parameters must be an object, not {}", python::repr(&other))),
@@ -51,7 +52,7 @@ pub fn fill(parameters: Value, variables: &Variables) -> Result<Map<String, Valu
 /// Fills in what a form holds so far. What cannot be filled in, and templates, which are rendered when a run begins, are
 /// marked for [`schema::violations_of_form`].
 pub fn fill_form(values: Value, variables: &Variables) -> Value {
-    match (Filler { variables, is_form: true }).hydrated(values) {
+    match (Filler { variables, now: None }).hydrated(values) {
         Ok(Some(value)) => value,
         Ok(None) => Value::Object(Map::new()),
         Err(problem) => schema::gap(Some(problem)),
@@ -60,8 +61,8 @@ pub fn fill_form(values: Value, variables: &Variables) -> Value {
 
 struct Filler<'v> {
     variables: &'v Variables,
-    /// Goes on after a problem, and leaves templates as they are.
-    is_form: bool,
+    /// Without it values are a form's: what goes wrong is marked and the rest filled in, and templates stay as they are.
+    now: Option<Timestamp>,
 }
 
 impl Filler<'_> {
@@ -70,7 +71,7 @@ impl Filler<'_> {
         Ok(Some(match value {
             Value::Object(object) if object.contains_key(KIND) => {
                 return match self.filled(object) {
-                    Err(problem) if self.is_form => Ok(Some(schema::gap(Some(problem)))),
+                    Err(problem) if self.now.is_none() => Ok(Some(schema::gap(Some(problem)))),
                     filled => filled,
                 };
             }
@@ -135,15 +136,15 @@ impl Filler<'_> {
 
     fn rendered(&self, template: &str) -> Result<Value, String> {
         let invalid = |problem: String| format!("Invalid jinja: {problem}");
-        if self.is_form {
+        let Some(now) = self.now else {
             templates::check(template).map_err(|problem| invalid(problem.message))?;
             return Ok(schema::gap(None));
-        }
-        templates::render(template).map(Into::into).map_err(invalid)
+        };
+        templates::render(template, now).map(Into::into).map_err(invalid)
     }
 
     fn is_gap(&self, value: &Value) -> bool {
-        self.is_form && schema::Gap::of(value).is_some()
+        self.now.is_none() && schema::Gap::of(value).is_some()
     }
 }
 
@@ -282,6 +283,7 @@ pub fn object(value: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use tidegate_core::time::Timestamp;
 
     use super::{Strictness, Unfit, Variables, check, check_schema, fill, mended};
 
@@ -377,6 +379,7 @@ mod tests {
     #[test]
     fn marked_values_are_filled_in() {
         let variables = Variables::from([("limit".to_owned(), json!([1, 2]))]);
+        let now = Timestamp::parse("2026-07-15T12:00:00Z").unwrap();
         let marked = |kind: &str, key: &str, value: Value| json!({"v": {"__prefect_kind": kind, key: value}});
         for (given, expected) in [
             (marked("json", "value", json!("{\"a\": [1]}")), Ok(json!({"v": {"a": [1]}}))),
@@ -386,6 +389,10 @@ mod tests {
             (marked("workspace_variable", "variable_name", json!("limit")), Ok(json!({"v": [1, 2]}))),
             (marked("workspace_variable", "variable_name", json!("no")), Err("Variable 'no' not found in workspace.")),
             (marked("jinja", "template", json!("{{ 1 + 1 }} x")), Ok(json!({"v": "2 x"}))),
+            (
+                marked("jinja", "template", json!("{{ '2026-07-16' | humanize_naturalday }}")),
+                Ok(json!({"v": "tomorrow"})),
+            ),
             (marked("jinja", "no", json!(1)), Err("Missing 'template' key in __prefect object")),
             (marked("unknown", "value", json!(1)), Ok(json!({"v": 1}))),
             (
@@ -397,7 +404,7 @@ mod tests {
                 Err("Invalid jinja: unexpected end of template, expected 'end of print statement'."),
             ),
         ] {
-            let filled = fill(given, &variables).map(Value::Object);
+            let filled = fill(given, &variables, now).map(Value::Object);
             assert_eq!(filled, expected.map_err(ToOwned::to_owned));
         }
     }

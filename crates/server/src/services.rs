@@ -6,6 +6,7 @@ pub mod foreman;
 pub mod late_runs;
 pub mod leases;
 pub mod pauses;
+pub mod reports;
 pub mod retention;
 pub mod scheduler;
 
@@ -15,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tidegate_core::time::Timestamp;
 use tidegate_store::Wake;
 use tokio_util::task::TaskTracker;
@@ -50,7 +51,7 @@ pub trait Service: Send + Sync + 'static {
 }
 
 /// What operators see of a service.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServiceStatus {
     pub last_run: Option<Timestamp>,
     pub duration_seconds: f64,

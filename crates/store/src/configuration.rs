@@ -10,6 +10,12 @@ impl Tx {
         self.optional(&sql!("SELECT value FROM configuration WHERE key = $1", key), |row| row.parse()).await
     }
 
+    /// The facts whose keys begin with `prefix`, which holds no wildcards.
+    pub async fn list_configuration<T: DeserializeOwned>(&mut self, prefix: &str) -> Result<Vec<(String, T)>> {
+        let sql = sql!("SELECT key, value FROM configuration WHERE key LIKE $1 ORDER BY key", format!("{prefix}%"));
+        self.all(&sql, |row| Ok((row.next()?, row.parse()?))).await
+    }
+
     pub async fn write_configuration<T: Serialize>(&mut self, key: &str, value: &T) -> Result<()> {
         self.execute(&sql!(
             "INSERT INTO configuration (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",

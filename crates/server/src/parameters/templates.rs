@@ -2,6 +2,7 @@
 //! reference's words where those are known.
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use tidegate_core::time::Timestamp;
 
 use super::humanize;
 
@@ -24,7 +25,6 @@ fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(FUEL));
-    humanize::add_to(&mut environment);
     environment
 }
 
@@ -123,9 +123,10 @@ fn after_expression<'t>(text: &'t str, end: &str) -> Option<&'t str> {
     None
 }
 
-/// Renders a template; the error is a sentence for the user.
-pub(super) fn render(template: &str) -> Result<String, String> {
-    let environment = environment();
+/// Renders a template as of `now`; the error is a sentence for the user.
+pub(super) fn render(template: &str, now: Timestamp) -> Result<String, String> {
+    let mut environment = environment();
+    humanize::add_to(&mut environment, now);
     let compiled = environment.template_from_str(template).map_err(|error| syntax(&error, template))?;
     compiled.render(()).map_err(|error| format!("Failed to render template due to the following error: {error}"))
 }

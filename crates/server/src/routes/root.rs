@@ -4,7 +4,14 @@ use axum::extract::State;
 use serde_json::{Value, json};
 use tidegate_store::{Tx, sql};
 
-use crate::{App, answer::Json, error::ApiError, router::Routes};
+use crate::{
+    App,
+    answer::Json,
+    error::ApiError,
+    extract::Db,
+    router::Routes,
+    services::reports::{self, Services},
+};
 
 /// The API version that the contract belongs to.
 pub const API_VERSION: &str = "0.8.4";
@@ -45,9 +52,9 @@ async fn admin_version() -> Json<&'static str> {
     Json(CONTRACT_VERSION)
 }
 
-/// What each background service did last.
-async fn services(State(app): State<App>) -> Json<Value> {
-    Json(json!(app.services.snapshot()))
+/// What each background service did last, in this process or where it runs.
+async fn services(State(app): State<App>, Db(store): Db) -> Result<Json<Services>, ApiError> {
+    Ok(Json(reports::read(&app, &store).await?))
 }
 
 /// Tells clients that this is Tidegate, and which.

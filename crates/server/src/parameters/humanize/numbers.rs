@@ -44,7 +44,8 @@ pub(super) fn size(bytes: f64, binary: bool, gnu: bool, digits: usize) -> String
     format!("{scaled:.digits$}{}", units[unit])
 }
 
-fn rounded(number: f64, digits: usize) -> f64 {
+/// As it is shown with so many digits after the point.
+pub(super) fn rounded(number: f64, digits: usize) -> f64 {
     format!("{number:.digits$}").parse().unwrap_or(number)
 }
 
