@@ -30,6 +30,15 @@ def _limited_run(server):
     return pool, deployment, run
 
 
+def _running_run(server):
+    """A run that a worker has claimed and that runs."""
+    flow, pool = server.flow(), server.pool()
+    run = server.scheduled_run(flow, pool)
+    [claimed] = server.claim(pool)
+    server.set_state(run, "RUNNING")
+    return pool, run, claimed
+
+
 def test_a_silent_owner_of_a_running_run_is_found_and_its_slot_is_free(make_server):
     server = make_server().start()
     pool, deployment, run = _limited_run(server)
@@ -84,10 +93,7 @@ def test_a_claim_that_nobody_acknowledges_is_due_again_long_before_its_lease(mak
 
 def test_a_renewed_lease_lives_and_a_lost_one_is_told(make_server):
     server = make_server().start()
-    flow, pool = server.flow(), server.pool()
-    run = server.scheduled_run(flow, pool)
-    [claimed] = server.claim(pool)
-    server.set_state(run, "RUNNING")
+    pool, run, claimed = _running_run(server)
     assert server.renew(pool, claimed)["renewed"] == [run["id"]]
     stale = {**claimed, "owner": {"token": claimed["owner"]["token"] - 1}}
     assert server.renew(pool, stale)["lost"] == [run["id"]]
@@ -130,10 +136,7 @@ def test_a_waiting_worker_gets_a_run_as_soon_as_it_is_made(make_server):
 
 def test_a_verdict_of_an_old_attempt_changes_nothing(make_server):
     server = make_server().start()
-    flow, pool = server.flow(), server.pool()
-    run = server.scheduled_run(flow, pool)
-    [claimed] = server.claim(pool)
-    server.set_state(run, "RUNNING")
+    _, run, claimed = _running_run(server)
     verdict = {"token": claimed["owner"]["token"] - 1, "state": {"type": "CRASHED", "message": "gone"}}
     assert server.post(f"/flow_runs/{run['id']}/verdict", verdict)["status"] == "ABORT"
     verdict["token"] += 1

@@ -11,6 +11,23 @@ FLOW_COLUMNS = ["run_count", "start_time", "end_time", "total_run_time", "expect
 TASK_COLUMNS = [*FLOW_COLUMNS, "flow_run_run_count"]
 
 
+async def ruled(session, run, storage, names: list[str], ruling) -> dict:
+    """Awaits the ruling on a run and writes down what it came to and what it changed."""
+    leases_before, state_before, before = lease_times(storage), run.state_id, columns(run, names)
+    try:
+        result = await ruling
+    except Exception as error:
+        return failure(error)
+    await session.flush()
+    leases, lease_names = lease_changes(storage, leases_before)
+    out = answer(result, state_before, lease_names)
+    if run_changes := changed(before, columns(run, names)):
+        out["run"] = run_changes
+    if leases:
+        out["leases"] = leases
+    return out
+
+
 def columns(run, names: list[str]) -> dict:
     out = {}
     for name in names:

@@ -10,7 +10,7 @@ from prefect.server import models, schemas
 from prefect.server.orchestration import core_policy, instrumentation_policies
 
 from . import rows
-from .answers import FLOW_COLUMNS, answer, changed, columns, failure, lease_changes, lease_times
+from .answers import FLOW_COLUMNS, ruled
 from .stand_ins import Events
 from .values import state_in
 from .vocabulary import DEPLOYMENT, FLOW, LEASE, LIMIT, NOW, PARENT_RUN, PARENT_TASK, RUN
@@ -30,27 +30,16 @@ async def record(db, case: dict) -> dict:
         # "live" and "expired" leases are still stored, "gone" ones were reaped.
         if case.get("lease") in ("live", "expired"):
             rows.put_lease(storage, LEASE, [LIMIT], NOW + (100 if case["lease"] == "live" else -10), None)
-        leases_before, state_before, before = lease_times(storage), run.state_id, columns(run, FLOW_COLUMNS)
         has_limit = bool((case.get("deployment") or {}).get("limit"))
         slots_before = await rows.taken(db, session, LIMIT) if has_limit else 0
-        try:
-            result = await rule(session, case)
-        except Exception as error:
-            await session.rollback()
-            return failure(error)
-        await session.flush()
-        leases, names = lease_changes(storage, leases_before)
-        out = answer(result, state_before, names)
-        if run_changes := changed(before, columns(run, FLOW_COLUMNS)):
-            out["run"] = run_changes
-        if leases:
-            out["leases"] = leases
-        if has_limit and (difference := await rows.taken(db, session, LIMIT) - slots_before):
-            out["slots"] = difference
-        if parent := await parent_state(db, session, case):
-            out["parent"] = parent
-        if Events.count:
-            out["events"] = Events.count
+        out = await ruled(session, run, storage, FLOW_COLUMNS, rule(session, case))
+        if "error" not in out:
+            if has_limit and (difference := await rows.taken(db, session, LIMIT) - slots_before):
+                out["slots"] = difference
+            if parent := await parent_state(db, session, case):
+                out["parent"] = parent
+            if Events.count:
+                out["events"] = Events.count
         await session.rollback()
         return out
 

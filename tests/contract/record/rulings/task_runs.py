@@ -9,7 +9,7 @@ from prefect.server import models, schemas
 from prefect.server.orchestration import core_policy
 
 from . import rows
-from .answers import TASK_COLUMNS, answer, changed, columns, failure, lease_changes, lease_times
+from .answers import TASK_COLUMNS, ruled
 from .stand_ins import Queue, SameSession
 from .values import at, seconds, state_in
 from .vocabulary import FLOW, LEASE, NOW, PARENT_RUN, RUN, uid
@@ -21,28 +21,17 @@ async def record(db, case: dict) -> dict:
     limits = [limit_id(number) for number in range(len(case.get("tag_limits", [])))]
     async with db.session_context() as session:
         run = await make(db, session, case, storage)
-        leases_before, state_before, before = lease_times(storage), run.state_id, columns(run, TASK_COLUMNS)
         slots_before = [await rows.taken(db, session, limit) for limit in limits]
-        try:
-            result = await rule(session, case)
-        except Exception as error:
-            await session.rollback()
-            return failure(error)
-        await session.flush()
-        leases, names = lease_changes(storage, leases_before)
-        out = answer(result, state_before, names)
-        if run_changes := changed(before, columns(run, TASK_COLUMNS)):
-            out["run"] = run_changes
-        if leases:
-            out["leases"] = leases
-        slots = [await rows.taken(db, session, limit) - was for limit, was in zip(limits, slots_before, strict=True)]
-        if any(slots):
-            out["slots"] = slots
-        if Queue.calls:
-            out["queue"] = Queue.calls
-        cached = (await session.execute(db.TaskRunStateCache.__table__.select())).all()
-        if len(cached) > (case.get("cached_state") is not None):
-            out["cached"] = [cached[-1].cache_key, seconds(cached[-1].cache_expiration)]
+        out = await ruled(session, run, storage, TASK_COLUMNS, rule(session, case))
+        if "error" not in out:
+            slots = [await rows.taken(db, session, limit) - was for limit, was in zip(limits, slots_before, strict=True)]
+            if any(slots):
+                out["slots"] = slots
+            if Queue.calls:
+                out["queue"] = Queue.calls
+            cached = (await session.execute(db.TaskRunStateCache.__table__.select())).all()
+            if len(cached) > (case.get("cached_state") is not None):
+                out["cached"] = [cached[-1].cache_key, seconds(cached[-1].cache_expiration)]
         await session.rollback()
         return out
 
