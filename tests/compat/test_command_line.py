@@ -99,6 +99,19 @@ def test_work_pool_is_created_limited_paused_and_deleted(api, unique):
     assert api.http.get(f"/work_pools/{name}").status_code == 404
 
 
+def test_limit_on_a_tag_is_made_and_looked_at_on_the_command_line(api, unique):
+    tag = unique("tag")
+
+    prefect("concurrency-limit", "create", tag, "3")
+    assert tag in prefect("concurrency-limit", "inspect", tag)
+    assert tag in prefect("concurrency-limit", "ls")
+    assert api.get(f"/v2/concurrency_limits/tag:{tag}")["limit"] == 3
+
+    prefect("concurrency-limit", "reset", tag)
+    prefect("concurrency-limit", "delete", tag)
+    assert tag not in prefect("concurrency-limit", "ls")
+
+
 def test_variables_limits_and_artifacts_are_managed(api, unique):
     name = unique("typed").replace("-", "_")
     prefect("variable", "set", name, '{"minutes": 15}')
