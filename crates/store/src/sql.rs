@@ -99,9 +99,9 @@ impl Sql {
         self.push(&format!(" ORDER BY {key} {direction}, {table}.{tie_breaker} {direction}"))
     }
 
-    /// ` LIMIT n OFFSET m`.
+    /// ` LIMIT n OFFSET m`. Less than none is no limit, as SQLite has it; PostgreSQL would refuse it.
     pub fn push_page(&mut self, limit: i64, offset: i64) -> &mut Self {
-        self.push(" LIMIT ").bind(limit);
+        self.push(" LIMIT ").bind(if limit < 0 { i64::MAX } else { limit });
         if offset > 0 {
             self.push(" OFFSET ").bind(offset);
         }

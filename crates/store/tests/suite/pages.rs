@@ -28,7 +28,8 @@ macro_rules! compare {
                 };
                 $database.write(list).await.into_iter().map(|run| run.id).collect()
             };
-            let whole = page(200, 0).await;
+            // Less than none is no limit.
+            let whole = page(-1, 0).await;
             let mut pages = Vec::new();
             for offset in (0..RUNS as i64).step_by(PAGE as usize) {
                 pages.extend(page(PAGE, offset).await);
