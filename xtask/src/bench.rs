@@ -128,6 +128,9 @@ async fn turn(
             let name = format!("{}, {connections} open", measure.name());
             let goal = (connections == 64).then(|| measure.goal());
             add(name.clone(), "/s", Better::More, goal, figure.rate);
+            if figure.refused > 0 {
+                println!("  {:<10} {name}: {} requests were refused with 503", product.name(), figure.refused);
+            }
             if figure.slowest.is_finite() {
                 let goal = (measure == Measure::FilterPage && connections <= 8).then_some(20.0);
                 add(format!("{name}, median"), "ms", Better::Less, None, figure.median);

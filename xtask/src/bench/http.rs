@@ -1,6 +1,8 @@
 //! A connection of the load tool: HTTP/1.1 with keep-alive and nothing else, so that the tool takes as little as possible
 //! of the cores it shares with the server. Answers need a `content-length`; both servers send it.
 
+use std::fmt;
+
 use anyhow::{Context, bail, ensure};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,6 +24,18 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
+/// The server said 503: it has no time for this request now.
+#[derive(Debug)]
+pub struct Busy(String);
+
+impl fmt::Display for Busy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "503: {}", self.0)
+    }
+}
+
+impl std::error::Error for Busy {}
+
 impl Answer<'_> {
     /// The body as JSON, or what the server said instead of success.
     pub fn json(&self) -> anyhow::Result<serde_json::Value> {
@@ -30,8 +44,11 @@ impl Answer<'_> {
 
     /// The body, or what the server said instead of success.
     pub fn success(&self) -> anyhow::Result<&[u8]> {
-        ensure!((200..300).contains(&self.status), "{}: {}", self.status, String::from_utf8_lossy(self.body));
-        Ok(self.body)
+        match self.status {
+            200..300 => Ok(self.body),
+            503 => Err(Busy(String::from_utf8_lossy(self.body).into()).into()),
+            status => bail!("{status}: {}", String::from_utf8_lossy(self.body)),
+        }
     }
 }
 

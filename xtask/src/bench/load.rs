@@ -8,7 +8,13 @@ use std::{
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 
-use super::{http::Connection, products::Server};
+use super::{
+    http::{Busy, Connection},
+    products::Server,
+};
+
+/// How long a connection waits when the server had no time for it.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What one run of a measure gave.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +24,8 @@ pub struct Figure {
     /// Milliseconds of one call, and of the slowest percent.
     pub median: f64,
     pub slowest: f64,
+    /// Calls that the server had no time for (503). They count as no work.
+    pub refused: u64,
 }
 
 /// When a load ends.
@@ -37,10 +45,10 @@ pub async fn drive(
     work: impl AsyncFn(&mut Connection, u64) -> anyhow::Result<()>,
 ) -> anyhow::Result<Figure> {
     let times = RefCell::new(Histogram::<u64>::new(3)?);
-    let serial = Cell::new(0);
+    let (serial, refused) = (Cell::new(0), Cell::new(0));
     let open = try_join_all((0..connections).map(|_| server.connect())).await?;
     let started = Instant::now();
-    let (times_, serial_, work_) = (&times, &serial, &work);
+    let (times_, serial_, refused_, work_) = (&times, &serial, &refused, &work);
     try_join_all(open.into_iter().map(async |mut connection| {
         loop {
             let number: u64 = serial_.replace(serial_.get() + 1);
@@ -50,8 +58,14 @@ pub async fn drive(
                 _ => {}
             }
             let asked = Instant::now();
-            work_(&mut connection, number).await?;
-            times_.borrow_mut().record(asked.elapsed().as_micros() as u64)?;
+            match work_(&mut connection, number).await {
+                Ok(()) => times_.borrow_mut().record(asked.elapsed().as_micros() as u64)?,
+                Err(error) if error.is::<Busy>() => {
+                    refused_.set(refused_.get() + 1);
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                Err(error) => return Err(error),
+            }
         }
         anyhow::Ok(())
     }))
@@ -61,5 +75,6 @@ pub async fn drive(
         rate: (times.len() as usize * units) as f64 / started.elapsed().as_secs_f64(),
         median: times.value_at_quantile(0.5) as f64 / 1000.0,
         slowest: times.value_at_quantile(0.99) as f64 / 1000.0,
+        refused: refused.get(),
     })
 }

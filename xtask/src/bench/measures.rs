@@ -178,7 +178,7 @@ impl<'a> Bench<'a> {
         }
         let took = started.elapsed().as_secs_f64();
         let events = (task_runs * task_run_events::PER_TASK_RUN) as f64;
-        Ok(Figure { rate: events / took, median: f64::NAN, slowest: f64::NAN })
+        Ok(Figure { rate: events / took, median: f64::NAN, slowest: f64::NAN, refused: 0 })
     }
 }
 
