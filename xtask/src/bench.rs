@@ -129,7 +129,7 @@ async fn turn(
             let goal = (connections == 64).then(|| measure.goal());
             add(name.clone(), "/s", Better::More, goal, figure.rate);
             if figure.refused > 0 {
-                println!("  {:<10} {name}: {} requests were refused with 503", product.name(), figure.refused);
+                println!("  {:<10} {name}: {} requests were refused (5xx or closed)", product.name(), figure.refused);
             }
             if figure.slowest.is_finite() {
                 let goal = (measure == Measure::FilterPage && connections <= 8).then_some(20.0);

@@ -24,17 +24,25 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// The server said 503: it has no time for this request now.
+/// The server had no time for a request.
 #[derive(Debug)]
-pub struct Busy(String);
+pub enum Refusal {
+    /// It answered 5xx, with these words. Under load, the reference says 500 as well as 503.
+    Busy(u16, String),
+    /// It closed the connection instead of answering.
+    Closed,
+}
 
-impl fmt::Display for Busy {
+impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "503: {}", self.0)
+        match self {
+            Self::Busy(status, words) => write!(f, "{status}: {words}"),
+            Self::Closed => f.write_str("the server closed the connection"),
+        }
     }
 }
 
-impl std::error::Error for Busy {}
+impl std::error::Error for Refusal {}
 
 impl Answer<'_> {
     /// The body as JSON, or what the server said instead of success.
@@ -46,7 +54,7 @@ impl Answer<'_> {
     pub fn success(&self) -> anyhow::Result<&[u8]> {
         match self.status {
             200..300 => Ok(self.body),
-            503 => Err(Busy(String::from_utf8_lossy(self.body).into()).into()),
+            status @ 500.. => Err(Refusal::Busy(status, String::from_utf8_lossy(self.body).into()).into()),
             status => bail!("{status}: {}", String::from_utf8_lossy(self.body)),
         }
     }
@@ -92,8 +100,7 @@ impl Connection {
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
-        ensure!(self.stream.read_buf(&mut self.received).await? > 0, "the server closed the connection");
-        Ok(())
+        if self.stream.read_buf(&mut self.received).await? > 0 { Ok(()) } else { Err(Refusal::Closed.into()) }
     }
 }
 

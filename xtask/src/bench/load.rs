@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 
 use super::{
-    http::{Busy, Connection},
+    http::{Connection, Refusal},
     products::Server,
 };
 
@@ -24,7 +24,7 @@ pub struct Figure {
     /// Milliseconds of one call, and of the slowest percent.
     pub median: f64,
     pub slowest: f64,
-    /// Calls that the server had no time for (503). They count as no work.
+    /// Calls that the server had no time for (5xx, or a closed connection). They count as no work.
     pub refused: u64,
 }
 
@@ -60,9 +60,10 @@ pub async fn drive(
             let asked = Instant::now();
             match work_(&mut connection, number).await {
                 Ok(()) => times_.borrow_mut().record(asked.elapsed().as_micros() as u64)?,
-                Err(error) if error.is::<Busy>() => {
+                Err(error) if error.is::<Refusal>() => {
                     refused_.set(refused_.get() + 1);
                     tokio::time::sleep(PATIENCE).await;
+                    connection = server.connect().await?;
                 }
                 Err(error) => return Err(error),
             }
