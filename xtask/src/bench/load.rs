@@ -14,7 +14,7 @@ use super::{
 };
 
 /// How long a connection waits when the server had no time for it.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What one run of a measure gave.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::{
-    http::Connection,
-    load::{Figure, Until, drive},
+    http::{Connection, Refusal},
+    load::{Figure, PATIENCE, Until, drive},
     now,
     products::{Product, Server},
     task_run_events,
@@ -59,6 +59,8 @@ pub struct Extent {
 }
 
 const LOG_LINES: usize = 500;
+/// The longest wait for what a load left to do.
+const DEADLINE: Duration = Duration::from_mins(3);
 
 /// A server with what the measures need in it.
 pub struct Bench<'a> {
@@ -117,12 +119,31 @@ impl<'a> Bench<'a> {
     }
 
     async fn create_some(&self, count: usize) -> anyhow::Result<Vec<String>> {
-        let mut connection = self.server.connect().await?;
         let mut flow_runs = Vec::with_capacity(count);
         for number in 0..count {
-            flow_runs.push(self.create(&mut connection, number as u64, "RUNNING").await?);
+            let create = async |connection: &mut Connection| self.create(connection, number as u64, "RUNNING").await;
+            flow_runs.push(self.insist(create).await?);
         }
         Ok(flow_runs)
+    }
+
+    /// Asks again for as long as the server, busy with the load before, refuses.
+    async fn insist<T>(&self, ask: impl AsyncFn(&mut Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let started = Instant::now();
+        loop {
+            let mut connection = self.server.connect().await?;
+            match ask(&mut connection).await {
+                Err(error) if error.is::<Refusal>() && started.elapsed() < DEADLINE => {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn count(&self, path: &str, filter: &[u8]) -> anyhow::Result<u64> {
+        let count = async |connection: &mut Connection| connection.post(path, filter).await?.json();
+        Ok(self.insist(count).await?.as_u64().unwrap_or(0))
     }
 
     async fn lifecycle(&self, connection: &mut Connection, number: u64) -> anyhow::Result<()> {
@@ -147,8 +168,7 @@ impl<'a> Bench<'a> {
             Product::Tidegate => (self.extent.flow_runs, 64),
             Product::Reference => (800.min(self.extent.flow_runs), 1),
         };
-        let count = self.server.connect().await?.post("/api/flow_runs/count", b"{}").await?.json()?;
-        let missing = wanted.saturating_sub(count.as_u64().unwrap_or(0));
+        let missing = wanted.saturating_sub(self.count("/api/flow_runs/count", b"{}").await?);
         drive(self.server, connections, Until::Calls(missing), 1, async |connection, number| {
             self.create(connection, number, "COMPLETED").await.map(drop)
         })
@@ -158,23 +178,22 @@ impl<'a> Bench<'a> {
 
     /// Three events for each task run; the measure ends when the last one can be read back.
     async fn task_run_events(&self, connections: usize) -> anyhow::Result<Figure> {
-        let flow_run = self.create(&mut self.server.connect().await?, 0, "RUNNING").await?;
+        let flow_run = self.create_some(1).await?.remove(0);
         let task_runs = match self.server.product {
             Product::Tidegate => (self.extent.time.as_secs_f64() * 7_000.0) as usize,
             Product::Reference => (self.extent.time.as_secs_f64() * 60.0) as usize,
         };
         let started = Instant::now();
         task_run_events::send(self.server.port, connections, &flow_run, task_runs).await?;
-        let mut connection = self.server.connect().await?;
         let filter = json!({ "task_runs": { "state": { "type": { "any_": ["COMPLETED"] } } },
                              "flow_runs": { "id": { "any_": [flow_run] } } });
         let filter = filter.to_string();
         loop {
-            let done = connection.post("/api/task_runs/count", filter.as_bytes()).await?.json()?;
-            if done == json!(task_runs) {
+            let done = self.count("/api/task_runs/count", filter.as_bytes()).await?;
+            if done == task_runs as u64 {
                 break;
             }
-            ensure!(started.elapsed() < Duration::from_mins(3), "{done} of {task_runs} task runs were recorded");
+            ensure!(started.elapsed() < DEADLINE, "{done} of {task_runs} task runs were recorded");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let took = started.elapsed().as_secs_f64();

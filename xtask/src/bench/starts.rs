@@ -57,7 +57,9 @@ pub async fn due_to_process(server: &Server, programs: &Programs) -> anyhow::Res
     };
     // The first one waits for the worker to be there, and does not count.
     for time in 0..=times {
-        let run = connection.post(&format!("/api/deployments/{deployment}/create_flow_run"), b"{}").await?.json()?;
+        // A connection of its own: the wait for the start is longer than some servers keep one open.
+        let path = format!("/api/deployments/{deployment}/create_flow_run");
+        let run = server.connect().await?.post(&path, b"{}").await?.json()?;
         let due: DateTime<Utc> = run["expected_start_time"].as_str().context("a run without start time")?.parse()?;
         let started = folder.join(run["id"].as_str().context("a run without id")?);
         let deadline = Instant::now() + Duration::from_mins(1);
