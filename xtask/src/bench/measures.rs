@@ -9,10 +9,10 @@ use anyhow::ensure;
 use serde_json::json;
 
 use super::{
-    http::{Connection, Refusal},
-    load::{Figure, PATIENCE, Until, drive},
+    http::Connection,
+    load::{Figure, Until, drive},
     now,
-    products::{Product, Server},
+    products::{DEADLINE, Product, Server},
     task_run_events,
 };
 
@@ -59,8 +59,6 @@ pub struct Extent {
 }
 
 const LOG_LINES: usize = 500;
-/// The longest wait for what a load left to do.
-const DEADLINE: Duration = Duration::from_mins(3);
 
 /// A server with what the measures need in it.
 pub struct Bench<'a> {
@@ -122,28 +120,14 @@ impl<'a> Bench<'a> {
         let mut flow_runs = Vec::with_capacity(count);
         for number in 0..count {
             let create = async |connection: &mut Connection| self.create(connection, number as u64, "RUNNING").await;
-            flow_runs.push(self.insist(create).await?);
+            flow_runs.push(self.server.insist(create).await?);
         }
         Ok(flow_runs)
     }
 
-    /// Asks again for as long as the server, busy with the load before, refuses.
-    async fn insist<T>(&self, ask: impl AsyncFn(&mut Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let started = Instant::now();
-        loop {
-            let mut connection = self.server.connect().await?;
-            match ask(&mut connection).await {
-                Err(error) if error.is::<Refusal>() && started.elapsed() < DEADLINE => {
-                    tokio::time::sleep(PATIENCE).await;
-                }
-                ended => return ended,
-            }
-        }
-    }
-
     async fn count(&self, path: &str, filter: &[u8]) -> anyhow::Result<u64> {
         let count = async |connection: &mut Connection| connection.post(path, filter).await?.json();
-        Ok(self.insist(count).await?.as_u64().unwrap_or(0))
+        Ok(self.server.insist(count).await?.as_u64().unwrap_or(0))
     }
 
     async fn lifecycle(&self, connection: &mut Connection, number: u64) -> anyhow::Result<()> {

@@ -11,7 +11,13 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
 
-use super::http::Connection;
+use super::{
+    http::{Connection, Refusal},
+    load::PATIENCE,
+};
+
+/// The longest wait for what a load left to do.
+pub const DEADLINE: Duration = Duration::from_mins(3);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Product {
@@ -135,6 +141,20 @@ impl Server {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         Ok(Self { product, port, cold_start: started.elapsed(), running, home })
+    }
+
+    /// Asks again for as long as the server, busy with the load before, refuses.
+    pub async fn insist<T>(&self, ask: impl AsyncFn(&mut Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let started = Instant::now();
+        loop {
+            let mut connection = self.connect().await?;
+            match ask(&mut connection).await {
+                Err(error) if error.is::<Refusal>() && started.elapsed() < DEADLINE => {
+                    tokio::time::sleep(PATIENCE).await;
+                }
+                ended => return ended,
+            }
+        }
     }
 
     pub async fn connect(&self) -> anyhow::Result<Connection> {

@@ -9,7 +9,10 @@ use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::products::{Product, Programs, Running, Server};
+use super::{
+    http::Connection,
+    products::{Product, Programs, Running, Server},
+};
 
 const POOL: &str = "bench";
 
@@ -37,13 +40,17 @@ pub async fn due_to_process(server: &Server, programs: &Programs) -> anyhow::Res
     let script = folder.join("start");
     std::fs::write(&script, format!("date +%s%N > {}/$PREFECT__FLOW_RUN_ID\n", folder.display()))?;
 
-    let mut connection = server.connect().await?;
+    let post = async |path: &str, body: Value| {
+        let body = body.to_string();
+        let ask = async |connection: &mut Connection| connection.post(path, body.as_bytes()).await?.json();
+        server.insist(ask).await
+    };
     let pool =
         json!({ "name": POOL, "type": "process", "base_job_template": template(&format!("sh {}", script.display())) });
-    connection.post("/api/work_pools/", pool.to_string().as_bytes()).await?.success()?;
-    let flow = connection.post("/api/flows/", br#"{"name": "starts"}"#).await?.json()?;
+    post("/api/work_pools/", pool).await?;
+    let flow = post("/api/flows/", json!({ "name": "starts" })).await?;
     let deployment = json!({ "name": "starts", "flow_id": flow["id"], "work_pool_name": POOL, "entrypoint": "none.py:none", "path": folder });
-    let deployment = connection.post("/api/deployments/", deployment.to_string().as_bytes()).await?.json()?;
+    let deployment = post("/api/deployments/", deployment).await?;
     let deployment = deployment["id"].as_str().context("a deployment without id")?;
 
     let mut command = programs.command(server.product, server.home.path());
@@ -57,9 +64,7 @@ pub async fn due_to_process(server: &Server, programs: &Programs) -> anyhow::Res
     };
     // The first one waits for the worker to be there, and does not count.
     for time in 0..=times {
-        // A connection of its own: the wait for the start is longer than some servers keep one open.
-        let path = format!("/api/deployments/{deployment}/create_flow_run");
-        let run = server.connect().await?.post(&path, b"{}").await?.json()?;
+        let run = post(&format!("/api/deployments/{deployment}/create_flow_run"), json!({})).await?;
         let due: DateTime<Utc> = run["expected_start_time"].as_str().context("a run without start time")?.parse()?;
         let started = folder.join(run["id"].as_str().context("a run without id")?);
         let deadline = Instant::now() + Duration::from_mins(1);
