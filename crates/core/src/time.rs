@@ -21,6 +21,14 @@ impl Timestamp {
         DateTime::from_timestamp_micros(micros).map(Self)
     }
 
+    /// The time, or the nearest one that the wire has a form for: years have four digits there.
+    #[must_use]
+    pub fn nearest(micros: i64) -> Self {
+        const FIRST: i64 = -62_135_596_800_000_000;
+        const LAST: i64 = 253_402_300_799_999_999;
+        Self::from_micros(micros.clamp(FIRST, LAST)).unwrap_or(Self::UNIX_EPOCH)
+    }
+
     pub fn micros(self) -> i64 {
         self.0.timestamp_micros()
     }
@@ -233,6 +241,13 @@ impl<'de> Deserialize<'de> for OffsetTimestamp {
 #[cfg(test)]
 mod tests {
     use super::{OffsetTimestamp, Timestamp};
+
+    #[test]
+    fn times_stay_within_the_calendar_of_the_wire() {
+        assert_eq!(Timestamp::nearest(i64::MIN).to_string(), "0001-01-01T00:00:00Z");
+        assert_eq!(Timestamp::nearest(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
+        assert_eq!(Timestamp::nearest(0), Timestamp::UNIX_EPOCH);
+    }
 
     #[test]
     fn an_offset_is_repeated_and_does_not_matter_to_the_instant() {

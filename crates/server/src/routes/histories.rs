@@ -21,8 +21,6 @@ pub fn routes(routes: Routes) -> Routes {
 /// Longer histories are cut off here.
 const MOST_SPANS: i64 = 500;
 const SECOND: i64 = 1_000_000;
-/// The end of the year 9999, in microseconds.
-const LAST_MOMENT: i64 = 253_402_300_799_999_999;
 
 async fn of_flow_runs(Db(store): Db, Body(body): Body<HistoryRequest>) -> Result<Json<Vec<History>>, ApiError> {
     let Some(asked) = Asked::of(&body)? else { return Ok(Json(Vec::new())) };
@@ -75,7 +73,7 @@ impl Asked {
     /// The beginning of a span; those beyond the calendar of the wire begin at its end.
     fn start_of(&self, number: i64) -> Timestamp {
         let micros = self.spans.start.micros().saturating_add(number.saturating_mul(self.spans.length));
-        Timestamp::from_micros(micros.min(LAST_MOMENT)).unwrap_or(self.spans.start)
+        Timestamp::nearest(micros)
     }
 
     /// Every span, also those without runs.

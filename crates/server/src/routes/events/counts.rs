@@ -129,7 +129,7 @@ impl Spans {
     }
 
     async fn count(self, store: &tidegate_store::Store, filter: EventFilter) -> Result<Vec<EventCount>, ApiError> {
-        let (pivot, width) = (at(PIVOT_MICROS), self.width);
+        let (pivot, width) = (Timestamp::nearest(PIVOT_MICROS), self.width);
         let counts = store.read(async move |tx: &mut Tx| tx.count_events_by_time(&filter, pivot, width).await).await?;
         let counts: std::collections::HashMap<i64, i64> = counts.into_iter().collect();
         // Spans that nothing can be in yet are not told.
@@ -141,31 +141,13 @@ impl Spans {
             let start = start_of(number);
             out.push(EventCount {
                 value: out.len().to_string(),
-                label: at(start).datetime().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
+                label: Timestamp::nearest(start).datetime().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false),
                 count: counts.get(&number).copied().unwrap_or(0),
-                start_time: at(start),
-                end_time: at(start.saturating_add(width - 1)),
+                start_time: Timestamp::nearest(start),
+                end_time: Timestamp::nearest(start.saturating_add(width - 1)),
             });
             number += 1;
         }
         Ok(out)
-    }
-}
-
-/// A span may be wider than the calendar of the wire, which ends with the year 9999.
-fn at(micros: i64) -> Timestamp {
-    const BEGIN: i64 = -62_135_596_800_000_000;
-    const END: i64 = 253_402_300_799_999_999;
-    Timestamp::from_micros(micros.clamp(BEGIN, END)).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::at;
-
-    #[test]
-    fn times_stay_within_the_calendar_of_the_wire() {
-        assert_eq!(at(i64::MIN).to_string(), "0001-01-01T00:00:00Z");
-        assert_eq!(at(i64::MAX).to_string(), "9999-12-31T23:59:59.999999Z");
     }
 }
