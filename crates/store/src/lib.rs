@@ -27,7 +27,7 @@ mod histories;
 mod lane;
 mod logs;
 mod migrations;
-mod nul;
+pub mod nul;
 mod overdue;
 mod partition;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The text without NUL.
-pub(crate) fn left_out(text: &str) -> Cow<'_, str> {
+pub fn left_out(text: &str) -> Cow<'_, str> {
     if text.as_bytes().contains(&0) { text.replace('\0', "").into() } else { text.into() }
 }
 

@@ -12,13 +12,10 @@ use tidegate_api::{
     contract::{self, Operation},
     events::Event,
 };
-use tidegate_store::{EventRecord, Result, TaskRunRecord, Tx, link};
+use tidegate_store::{EventRecord, Result, TaskRunRecord, Tx, link, nul};
 use uuid::Uuid;
 
-use super::{
-    Rows, Weight,
-    logs::{quick_time, without_nul},
-};
+use super::{Rows, Weight, logs::quick_time};
 use crate::{
     error::ApiError,
     extract::{check, from_value},
@@ -190,8 +187,8 @@ impl Quick<'_> {
         let record = EventRecord {
             id: self.id,
             occurred: quick_time(&self.occurred)?,
-            event: without_nul(self.event.into()),
-            resource_id: without_nul(resource_id.into()),
+            event: nul::left_out(&self.event).into_owned(),
+            resource_id: nul::left_out(resource_id).into_owned(),
             resource: raw(self.resource)?,
             related: raw(self.related)?,
             payload: raw(self.payload)?,

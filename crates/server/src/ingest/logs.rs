@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use tidegate_api::{contract::Operation, logs::LogCreate};
 use tidegate_core::time::Timestamp;
-use tidegate_store::LogRecord;
+use tidegate_store::{LogRecord, nul};
 use uuid::Uuid;
 
 use crate::{
@@ -47,9 +47,9 @@ pub fn read(
         .map(|line| LogRecord {
             id: Uuid::now_v7(),
             timestamp: line.timestamp,
-            name: without_nul(line.name.into()),
+            name: nul::left_out(line.name.as_ref()).into_owned(),
             level: line.level,
-            message: without_nul(line.message.into()),
+            message: nul::left_out(line.message.as_ref()).into_owned(),
             flow_run_id: line.flow_run_id,
             task_run_id: line.task_run_id,
         })
@@ -64,9 +64,9 @@ fn read_quickly(body: &[u8]) -> Option<Vec<LogRecord>> {
             Some(LogRecord {
                 id: Uuid::now_v7(),
                 timestamp: quick_time(&line.timestamp)?,
-                name: without_nul(line.name),
+                name: nul::left_out(&line.name).into_owned(),
                 level: line.level,
-                message: without_nul(line.message),
+                message: nul::left_out(&line.message).into_owned(),
                 flow_run_id: line.flow_run_id,
                 task_run_id: line.task_run_id,
             })
@@ -78,9 +78,4 @@ fn read_quickly(body: &[u8]) -> Option<Vec<LogRecord>> {
 pub(super) fn quick_time(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     (bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T').then(|| Timestamp::parse(text)).flatten()
-}
-
-/// PostgreSQL's text cannot hold NUL; a record is worth more than that character.
-pub(super) fn without_nul(text: Cow<'_, str>) -> String {
-    if text.as_bytes().contains(&0) { text.replace('\0', "") } else { text.into_owned() }
 }

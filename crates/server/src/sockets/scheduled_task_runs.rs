@@ -12,6 +12,7 @@ use axum::{
 };
 use serde_json::Value;
 use tidegate_api::task_runs::TaskRun;
+use tidegate_core::json;
 use tidegate_store::{Error, Store, Tx, Wake};
 use tokio::{
     sync::broadcast,
@@ -158,8 +159,7 @@ impl Line {
 
     /// Sends a run and waits, for as long as the connection lives, for the word that it has come.
     async fn deliver(&self, app: &App, socket: &mut WebSocket, heart: &mut Heart, run: TaskRun) -> Result<(), End> {
-        let text = serde_json::to_string(&run).expect("a task run serializes");
-        if !send(socket, Message::text(text)).await {
+        if !send(socket, Message::text(json::to_text(&run))).await {
             return Err(End::Gone);
         }
         let (id, taker, lease) = (run.id, self.taker, self.lease);
