@@ -26,6 +26,8 @@ from harness.session import Session  # noqa: E402
 from harness.summary import Summary  # noqa: E402
 
 RECORDED = pathlib.Path(__file__).parent / "recorded"
+# Nouns that our server does not serve yet.
+LATER = ("automation*", "firing_*")
 
 
 def main() -> int:
@@ -109,12 +111,16 @@ def write(target: pathlib.Path, cases: dict[str, list[dict]]) -> None:
 
 def _chosen(loaded, options):
     chosen = {}
-    wanted = options.only or [noun for noun in loaded if options.later or not noun.startswith("later_")]
+    wanted = options.only or [noun for noun in loaded if options.later or not _is_later(noun)]
     for noun, cases in loaded.items():
         kept = {name: case for name, case in cases.items() if not options.case or fnmatch.fnmatch(name, options.case)}
         if kept and any(fnmatch.fnmatch(noun, only) for only in wanted):
             chosen[noun] = kept
     return chosen
+
+
+def _is_later(noun: str) -> bool:
+    return any(fnmatch.fnmatch(noun, later) for later in LATER)
 
 
 def _server(options):
@@ -144,7 +150,7 @@ def _arguments():
     parser.add_argument("--only", action="append", help="a noun (pattern); may be repeated")
     parser.add_argument("--case", help="a case name (pattern)")
     parser.add_argument("--salt", default="", help="makes the names differ, for a server that has seen the cases before")
-    parser.add_argument("--later", action="store_true", help="the nouns of later_*.py, too")
+    parser.add_argument("--later", action="store_true", help="the nouns that are not served yet, too")
     parser.add_argument("--exact", action="store_true", help="compare the echoed input, context and body of 422 answers, too")
     parser.add_argument("--summary", action="store_true", help="count the failing steps by operation and first difference only")
     parser.add_argument("--lines", type=int, default=12, help="differences shown per step")

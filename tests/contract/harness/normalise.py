@@ -19,7 +19,7 @@ NIL = "00000000-0000-0000-0000-000000000000"
 # Numbers that measure how long something took on the machine of the day.
 DURATIONS = {"estimated_start_time_delta", "total_run_time", "estimated_run_time", "time_in_current_state"}
 # Lists that are sets on the server: their order is not promised.
-SETS = {"pause_keys"}
+SETS = {"pause_keys", "after", "expect", "for_each"}
 # Keys of objects that carry a generated two-word name when the client gave none.
 NAMED_BY_SERVER = ("flow_id", "task_key")
 DAY = 86_400

@@ -15,6 +15,11 @@ import urllib.request
 QUIET_SERVICES = (
     "SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "REPOSSESSOR", "DB_VACUUM",
 )
+# Triggers and what came of them are looked at soon: the reference does so every five seconds if it is not told.
+PROMPT_SERVICES = {
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "0.2",
+}
 START_DEADLINE = 300.0
 
 
@@ -49,6 +54,7 @@ def reference(prefect: str):
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_ENABLED": "false",
         "PREFECT_LOGGING_LEVEL": "ERROR",
+        **PROMPT_SERVICES,
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in QUIET_SERVICES},
     }
     return running([prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, lambda *_: f"http://127.0.0.1:{port}/api")

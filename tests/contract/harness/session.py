@@ -144,6 +144,26 @@ class Session:
                 return answer
             time.sleep(0.02)
 
+    def ask(self, method, path, body=UNSET):
+        """An unrecorded request, for what a case has to see before it goes on."""
+        content, headers = self._encode(body, None, None)
+        response = self._request(method, path, content, headers)
+        return Answer(response.status_code, _parse(response), response)
+
+    def wait(self, holds, seconds=DEADLINE):
+        """Look again until `holds()`; told as an error when it never does and this is a recording."""
+        end = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > end:
+                if self.strict:
+                    raise AssertionError(f"not seen within {seconds} seconds")
+                return
+            time.sleep(0.02)
+
+    def note(self, title, value):
+        """Add a step that is no answer but what a case made of several."""
+        self.steps.append({"request": title, "status": 200, "body": self.normaliser.value(json.loads(json.dumps(value)))})
+
     def _encode(self, body, raw, headers):
         sent = {"accept": "*/*", "user-agent": "contract-suite", **(headers or {})}
         content = raw

@@ -1,4 +1,4 @@
-"""Cases of the next issue: automations; create to delete, validation, lists, ownership."""
+"""Cases: automations as a whole; create to delete, lists, ownership. Triggers and actions have files of their own."""
 
 from harness.registry import case
 
