@@ -8,6 +8,7 @@ Judges nothing itself: the recording is the contract, differences.json the only 
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import fnmatch
 import json
@@ -45,7 +46,7 @@ def record(chosen, client, url, options) -> int:
     for noun, cases in chosen.items():
         target = RECORDED / f"{noun}.json"
         old = json.loads(target.read_text()) if target.exists() and options.case else {}
-        new = {name: play(function, name, noun, client, url, options.salt, strict=True) for name, function in cases.items()}
+        new = play_all(cases, noun, client, url, options, strict=True)
         write(target, {**old, **new})
         steps = sum(map(len, new.values()))
         total += steps
@@ -60,9 +61,8 @@ def replay(chosen, client, url, options) -> int:
     passed = failed = 0
     for noun, cases in chosen.items():
         recorded = json.loads((RECORDED / f"{noun}.json").read_text())
-        for name, function in cases.items():
+        for name, seen in play_all(cases, noun, client, url, options, strict=False).items():
             expected = recorded[name]
-            seen = play(function, name, noun, client, url, options.salt, strict=False)
             aliases = Aliases()
             for index, step in enumerate(expected, start=1):
                 if index > len(seen):
@@ -85,6 +85,13 @@ def replay(chosen, client, url, options) -> int:
         summary.print()
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
+
+
+def play_all(cases, noun, client, url, options, strict) -> dict[str, list[dict]]:
+    """The steps of each case, in the cases' order. Cases that wait may wait beside each other."""
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        running = {name: pool.submit(play, function, name, noun, client, url, options.salt, strict) for name, function in cases.items()}
+        return {name: future.result() for name, future in running.items()}
 
 
 def play(function, name, noun, client, url, salt, strict) -> list[dict]:
@@ -153,6 +160,7 @@ def _arguments():
     parser.add_argument("--later", action="store_true", help="the nouns that are not served yet, too")
     parser.add_argument("--exact", action="store_true", help="compare the echoed input, context and body of 422 answers, too")
     parser.add_argument("--summary", action="store_true", help="count the failing steps by operation and first difference only")
+    parser.add_argument("--jobs", type=int, default=1, help="cases of one noun that run beside each other")
     parser.add_argument("--lines", type=int, default=12, help="differences shown per step")
     return parser.parse_args()
 

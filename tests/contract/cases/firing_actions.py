@@ -175,7 +175,6 @@ def proactive_acts_on_its_labels(c):
     thing = f"prefect.flow-run.{run}"
     trigger = stage.proactive(match={"prefect.resource.id": thing}, for_each=["prefect.resource.id"])
     stage.automation("crash", trigger, [{"type": "change-flow-run-state", "state": "CRASHED", "message": "no sign of life"}])
-    stage.settle()
     stage.begin_again()
     stage.play("thing.began", labels={"prefect.resource.id": thing})
     stage.windows_closed()

@@ -83,7 +83,6 @@ def separate_automations(c):
     stage.play("thing.a", at=0)
     stage.settle()
     stage.automation("three", _compound("all")(stage))
-    stage.settle()
     stage.play("thing.b", at=1)
     stage.settle()
     for name in ("one", "two", "three"):

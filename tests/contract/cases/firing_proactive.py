@@ -19,7 +19,6 @@ def absence(c):
     }.items():
         stage.automation(name, stage.proactive(name, **fields))
     stage.automation("each", stage.proactive("each", match={"prefect.resource.id": stage.thing("each.*")}, for_each=["prefect.resource.id"]))
-    stage.settle()
     stage.begin_again()
     for name in ("nothing-came", "came", "came-too-early", "came-too-late", "one-of-two", "two-of-two", "three-of-two", "began-twice", "began-twice", "expects-anything", "threshold-nothing", "each.a", "each.b", "each.c"):
         _began(stage, name)
@@ -61,7 +60,6 @@ def in_full(c):
     stage.automation("two", sequence)
     either = {"type": "compound", "require": "any", "within": 60, "triggers": [stage.reactive("three", expect=["never"]), stage.proactive("three")]}
     stage.automation("three", either)
-    stage.settle()
     stage.begin_again()
     for of in ("one", "two", "three"):
         _began(stage, of)

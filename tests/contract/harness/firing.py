@@ -17,7 +17,7 @@ WINDOW = 10
 # The sentinel closes that much later than every window of the case.
 MARGIN = 3
 # What a server needs to look at a few events; only a scenario that fails takes this long.
-SETTLED_IN = 20
+SETTLED_IN = 60
 DO_NOTHING = {"type": "do-nothing"}
 
 
@@ -28,10 +28,11 @@ class Stage:
         self.c = c
         self.began = utc_now()
         self.played = 0
-        self.fences = 0
+        self.fences = self.gates = 0
+        self.is_open = False
         self.last: str | None = None
         self.made: dict[str, dict] = {}
-        self.automation("fence", self.reactive("fence", expect=[f"fence.{c.token}"], match={}))
+        self.automation("fence", self._own("fence"))
         if self.made["fence"]["id"] == c.nil:
             raise RuntimeError("the server makes no automations")
 
@@ -48,19 +49,21 @@ class Stage:
     def automation(self, name, trigger, actions=(DO_NOTHING,), **fields):
         body = {"name": self.c.name(name), "trigger": trigger, "actions": list(actions), **fields}
         made = self.c.post("/automations/", body, quiet=True)
+        self.is_open = False
         self.made[name] = {"id": str(made["id"]), "actions": len(body["actions"]) + len(fields.get("actions_on_trigger", ()))}
         return made
 
     def event(self, name="thing.happened", at=0.0, of="one", related=(), payload=None, labels=None, **fields):
         self.played += 1
-        occurred = self.began + datetime.timedelta(seconds=at)
-        return {
-            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.c.token}-{self.played}")), "event": name, "occurred": occurred.isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "resource": {"prefect.resource.id": self.thing(of), **(labels or {})}, "related": list(related), "payload": {"n": self.played, **(payload or {})}, "follows": self.last, **fields,
-        }
+        identity = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.c.token}-{self.played}"))
+        resource = {"prefect.resource.id": self.thing(of), **(labels or {})}
+        made = self._event(identity, name, self.began + datetime.timedelta(seconds=at), resource)
+        return {**made, "related": list(related), "payload": {"n": self.played, **(payload or {})}, "follows": self.last, **fields}
 
     def play(self, name="thing.happened", at=0.0, **fields):
         """Sends one event; the next one follows it, so that both servers take them in this order."""
+        if not self.is_open:
+            self.ready()
         event = self.event(name, at, **fields)
         self.send(event)
         self.last = event["id"]
@@ -69,29 +72,44 @@ class Stage:
     def send(self, *events):
         self.c.post("/events", list(events), quiet=True)
 
+    def ready(self):
+        """Waits until the server knows of every change of automations so far: the reference loads them after it has answered."""
+        self.gates += 1
+        gate = f"gate-{self.gates}"
+        self.automation(gate, self._own(gate))
+
+        def opened():
+            event = self._event(str(uuid.uuid4()), f"{gate}.{self.c.token}", utc_now(), {"prefect.resource.id": self.thing("gate")})
+            self.send(event)
+            return self.c.wait(lambda: self._count([gate], TRIGGERED) > 0, 3, strict=False)
+
+        self.c.wait(opened, SETTLED_IN)
+        self.is_open = True
+
     def settle(self):
         """Waits until everything played so far is evaluated, and every action that it caused has come to its end."""
         self.fences += 1
         self.play(f"fence.{self.c.token}", of="fence")
-        self.c.wait(lambda: self._count("fence", TRIGGERED) >= self.fences and self._all_acted(), SETTLED_IN)
+        self.c.wait(lambda: self._count(["fence"], TRIGGERED) >= self.fences and self._all_acted(), SETTLED_IN)
 
     def windows_closed(self):
         """Waits until every window that is open now has closed and been looked at."""
         absent = {"expect": ["never"], "after": ["sentinel.began"], "within": WINDOW + MARGIN}
         self.automation("sentinel", self.proactive("sentinel", **absent))
         self.play("sentinel.began", at=(utc_now() - self.began).total_seconds(), of="sentinel")
-        self.c.wait(lambda: self._count("sentinel", TRIGGERED) >= 1 and self._all_acted(), 3 * (WINDOW + MARGIN))
+        self.c.wait(lambda: self._count(["sentinel"], TRIGGERED) >= 1 and self._all_acted(), 3 * (WINDOW + MARGIN))
 
     def begin_again(self):
         """Counts time from now: setting the stage took as long as it took."""
+        self.ready()
         self.began = utc_now()
 
     def until_fired(self, name, times):
         """Waits for firings whose events the server makes itself, which no fence follows."""
-        self.c.wait(lambda: self._count(name, TRIGGERED) >= times and self._all_acted(), SETTLED_IN)
+        self.c.wait(lambda: self._count([name], TRIGGERED) >= times and self._all_acted(), SETTLED_IN)
 
     def names(self):
-        return [name for name in self.made if name not in ("fence", "sentinel")]
+        return [name for name in self.made if name not in ("fence", "sentinel") and not name.startswith("gate-")]
 
     def fired(self, name, full=False, first=None):
         """Adds a step that shows the firings of one automation, in their order, each with its actions."""
@@ -99,6 +117,13 @@ class Stage:
         firings = sorted((event for event in events if event["event"] in (TRIGGERED, RESOLVED)), key=lambda event: (event["occurred"], event["id"]))
         shown = [self._firing(firing, events, full) for firing in firings[:first]]
         self.c.note(f"{name} fired", shown)
+
+    def _own(self, name):
+        """A trigger of the stage's own: for every event of its name."""
+        return self.reactive(expect=[f"{name}.{self.c.token}"], match={})
+
+    def _event(self, identity, name, occurred, resource):
+        return {"id": identity, "event": name, "occurred": occurred.isoformat(timespec="microseconds").replace("+00:00", "Z"), "resource": resource}
 
     def _firing(self, firing, events, full):
         caused = f"prefect.event.{firing['id']}"
@@ -114,14 +139,21 @@ class Stage:
         }
 
     def _spoken(self, name):
-        body = {"filter": {"resource": {"id": [f"prefect.automation.{self.made[name]['id']}"]}, "event": {"name": SPOKEN}}, "limit": 50}
-        return list(self.c.ask("POST", "/events/filter", body)["events"])
+        return list(self._asked([name], SPOKEN, 50)["events"])
 
-    def _count(self, name, *kinds):
-        return sum(event["event"] in kinds for event in self._spoken(name))
+    def _count(self, names, *kinds):
+        return self._asked(names, kinds, 1)["total"]
+
+    def _asked(self, names, kinds, limit):
+        resources = [f"prefect.automation.{self.made[name]['id']}" for name in names]
+        return self.c.ask("POST", "/events/filter", {"filter": {"resource": {"id": resources}, "event": {"name": list(kinds)}}, "limit": limit})
 
     def _all_acted(self):
-        return all(self._count(name, *ACTED) >= self._count(name, TRIGGERED) * made["actions"] for name, made in self.made.items())
+        """Whether as many actions have come to their end as were caused; asked of all automations with equally many at once."""
+        alike: dict[int, list[str]] = {}
+        for name, made in self.made.items():
+            alike.setdefault(made["actions"], []).append(name)
+        return all(self._count(names, *ACTED) >= self._count(names, TRIGGERED) * actions for actions, names in alike.items())
 
 
 def _essential(event):
