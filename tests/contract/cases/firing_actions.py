@@ -120,7 +120,8 @@ def flow_runs(c):
 def resumes_what_it_suspended(c):
     acts = Acts(c)
     stage = acts.stage
-    run = flow_run(c, flow(c)["id"], "run", "RUNNING")["id"]
+    f = flow(c)["id"]
+    run = flow_run(c, f, "run", "RUNNING", deployment_id=deployment(c, f)["id"])["id"]
     thing = f"prefect.flow-run.{run}"
     for name, kind in (("suspend", "suspend-flow-run"), ("resume", "resume-flow-run")):
         stage.automation(name, stage.reactive(expect=[f"act.{name}"], match={"prefect.resource.id": thing}), [{"type": kind}])
