@@ -94,6 +94,7 @@ filters! {
     BlockSchemaFilter {
         operator: Operator, block_type_id: IdFilter, block_capabilities: TagsFilter, id: IdFilter, version: TextFilter,
     }
+    AutomationFilter { operator: Operator, id: IdFilter, name: TextFilter, created: TimeFilter, tags: TagsFilter }
     VariableFilter { operator: Operator, id: IdFilter, name: TextFilter, tags: TagsFilter }
     /// The legacy queue's own choice of runs.
     QueueFilter { tags: Vec<String>, deployment_ids: Vec<Uuid> }

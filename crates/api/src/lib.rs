@@ -2,6 +2,7 @@
 //! additions. Plain data; no I/O.
 
 pub mod artifacts;
+pub mod automations;
 pub mod blocks;
 pub mod concurrency_limits;
 pub mod contract;
@@ -16,6 +17,7 @@ pub mod orchestration;
 pub mod patch;
 pub mod saved_searches;
 pub mod task_runs;
+pub mod templates;
 pub mod text_search;
 pub mod ui;
 pub mod variables;

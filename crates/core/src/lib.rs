@@ -10,3 +10,4 @@ pub mod orchestration;
 pub mod schedule;
 pub mod state;
 pub mod time;
+pub mod triggers;

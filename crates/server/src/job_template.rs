@@ -21,6 +21,8 @@ pub enum Occasion {
     /// Everything must be there now.
     CreateFlowRun,
     UpdateFlowRun,
+    /// An automation that will start runs with them.
+    CreateAutomation,
 }
 
 impl Occasion {
@@ -30,11 +32,12 @@ impl Occasion {
             Self::CreateDeployment => "Error creating deployment",
             Self::CreateFlowRun => "Error creating flow run",
             Self::UpdateFlowRun => "Error updating flow run",
+            Self::CreateAutomation => "Error creating automation",
         }
     }
 
     fn is_last(self) -> bool {
-        matches!(self, Self::CreateFlowRun | Self::UpdateFlowRun)
+        matches!(self, Self::CreateFlowRun | Self::UpdateFlowRun | Self::CreateAutomation)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod app;
+mod automations;
 pub mod blocks;
 mod csrf;
 pub mod error;
@@ -32,8 +33,9 @@ use tower::Layer;
 
 use ingest::Ingest;
 use services::{
-    Board, cancellation::CancellationCleanup, foreman::Foreman, late_runs::LateRuns, leases::Leases,
-    pauses::PauseExpirations, retention::Retention, scheduler::Scheduler,
+    Board, automation_actions::AutomationActions, cancellation::CancellationCleanup, foreman::Foreman,
+    late_runs::LateRuns, leases::Leases, pauses::PauseExpirations, retention::Retention, scheduler::Scheduler,
+    triggers::Triggers,
 };
 use sockets::hubs::{EventHub, LogHub};
 use task_workers::TaskWorkers;
@@ -74,7 +76,7 @@ pub struct Server {
 
 impl Server {
     /// Opens the database and takes the port. Everything that has to do with time goes by `clock`.
-    pub async fn bind(settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn bind(mut settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         metrics::install();
         let store = open_store(&settings, clock).await?;
         let listener = TcpListener::bind(settings.listen).await.with_context(|| {
@@ -83,6 +85,8 @@ impl Server {
                 settings.listen
             )
         })?;
+        // A port that the machine chose is known from now on.
+        settings.listen = listener.local_addr()?;
         Ok(Self { app: open(settings, store).await?, listener })
     }
 
@@ -163,6 +167,7 @@ async fn open(settings: Settings, store: Store) -> anyhow::Result<App> {
 
 fn start_services(tasks: &TaskTracker, app: &App) {
     let settings = &app.settings.services;
+    services::spawn(tasks, app, settings.automation_actions, AutomationActions::default());
     services::spawn(tasks, app, settings.cancellation_cleanup, CancellationCleanup);
     services::spawn(tasks, app, settings.foreman, Foreman);
     services::spawn(tasks, app, settings.late_runs, LateRuns);
@@ -170,5 +175,6 @@ fn start_services(tasks: &TaskTracker, app: &App) {
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
     services::spawn(tasks, app, settings.retention, Retention);
     services::spawn(tasks, app, settings.scheduler, Scheduler);
+    services::spawn(tasks, app, settings.triggers, Triggers::default());
     services::reports::spawn(tasks, app);
 }

@@ -26,6 +26,17 @@ static METASCHEMA: LazyLock<Value> = LazyLock::new(|| {
 /// What values are filled in from.
 pub type Variables = HashMap<String, Value>;
 
+/// What templates are rendered with.
+#[derive(Clone, Debug)]
+pub struct Fill {
+    /// The time that they are told as of.
+    pub now: Timestamp,
+    /// What they may name.
+    pub context: minijinja::Value,
+    /// Where links lead.
+    pub ui_url: String,
+}
+
 /// Fills in every marked value, reading variables only where one is asked for. The inner error is a sentence for the user.
 pub async fn hydrate(
     tx: &mut Tx,
@@ -37,12 +48,12 @@ pub async fn hydrate(
     if text.contains(KIND) && text.contains("workspace_variable") {
         variables.extend(tx.list_variable_values().await?.into_iter().map(|(name, value)| (name, value.value())));
     }
-    Ok(fill(parameters, &variables, tx.now()))
+    Ok(fill(parameters, &variables, &Fill::plain(tx.now())))
 }
 
-/// Fills in every marked value from variables at hand; templates are rendered as of `now`.
-pub fn fill(parameters: Value, variables: &Variables, now: Timestamp) -> Result<Map<String, Value>, String> {
-    match (Filler { variables, now: Some(now) }).hydrated(parameters)? {
+/// Fills in every marked value from variables at hand.
+pub fn fill(parameters: Value, variables: &Variables, with: &Fill) -> Result<Map<String, Value>, String> {
+    match (Filler { variables, with: Some(with) }).hydrated(parameters)? {
         Some(Value::Object(object)) => Ok(object),
         None => Ok(Map::new()),
         Some(other) => Err(format!("Parameters must be an object, not {}", python::repr(&other))),
@@ -52,7 +63,7 @@ pub fn fill(parameters: Value, variables: &Variables, now: Timestamp) -> Result<
 /// Fills in what a form holds so far. What cannot be filled in, and templates, which are rendered when a run begins, are
 /// marked for [`schema::violations_of_form`].
 pub fn fill_form(values: Value, variables: &Variables) -> Value {
-    match (Filler { variables, now: None }).hydrated(values) {
+    match (Filler { variables, with: None }).hydrated(values) {
         Ok(Some(value)) => value,
         Ok(None) => Value::Object(Map::new()),
         Err(problem) => schema::gap(Some(problem)),
@@ -62,7 +73,7 @@ pub fn fill_form(values: Value, variables: &Variables) -> Value {
 struct Filler<'v> {
     variables: &'v Variables,
     /// Without it values are a form's: what goes wrong is marked and the rest filled in, and templates stay as they are.
-    now: Option<Timestamp>,
+    with: Option<&'v Fill>,
 }
 
 impl Filler<'_> {
@@ -71,7 +82,7 @@ impl Filler<'_> {
         Ok(Some(match value {
             Value::Object(object) if object.contains_key(KIND) => {
                 return match self.filled(object) {
-                    Err(problem) if self.now.is_none() => Ok(Some(schema::gap(Some(problem)))),
+                    Err(problem) if self.with.is_none() => Ok(Some(schema::gap(Some(problem)))),
                     filled => filled,
                 };
             }
@@ -136,15 +147,15 @@ impl Filler<'_> {
 
     fn rendered(&self, template: &str) -> Result<Value, String> {
         let invalid = |problem: String| format!("Invalid jinja: {problem}");
-        let Some(now) = self.now else {
-            templates::check(template).map_err(|problem| invalid(problem.message))?;
+        let Some(with) = self.with else {
+            tidegate_api::templates::check(template).map_err(|problem| invalid(problem.message))?;
             return Ok(schema::gap(None));
         };
-        templates::render(template, now).map(Into::into).map_err(invalid)
+        templates::render(template, with).map(Into::into).map_err(invalid)
     }
 
     fn is_gap(&self, value: &Value) -> bool {
-        self.now.is_none() && schema::Gap::of(value).is_some()
+        self.with.is_none() && schema::Gap::of(value).is_some()
     }
 }
 
@@ -404,7 +415,7 @@ mod tests {
                 Err("Invalid jinja: unexpected end of template, expected 'end of print statement'."),
             ),
         ] {
-            let filled = fill(given, &variables, now).map(Value::Object);
+            let filled = fill(given, &variables, &super::Fill::plain(now)).map(Value::Object);
             assert_eq!(filled, expected.map_err(ToOwned::to_owned));
         }
     }

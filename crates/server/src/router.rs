@@ -1,4 +1,4 @@
-//! Every route, one screen per noun. What the contract names and no module serves yet answers 501 with the operation's name.
+//! Every route, one screen per noun.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -14,9 +14,9 @@ use tidegate_api::contract;
 use tower::util::option_layer;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
-use crate::{App, error::ApiError, extract::no_route, middleware, routes};
+use crate::{App, extract::no_route, middleware, routes};
 
-/// Routes of the contract that a module serves, as `METHOD /path`; kept by `Routes` so that the rest can answer 501.
+/// The routes so far, and which operations of the contract they serve: method and path.
 pub struct Routes {
     router: Router<App>,
     served: HashSet<(String, &'static str)>,
@@ -63,25 +63,6 @@ impl Routes {
     pub fn delete<H: axum::handler::Handler<T, App>, T: 'static>(self, path: &'static str, handler: H) -> Self {
         self.on("DELETE", path, handler)
     }
-
-    /// Everything that the contract names and nobody served.
-    fn with_unserved(mut self) -> Self {
-        for operation in contract::operations() {
-            if self.served.contains(&(operation.method().to_owned(), operation.path())) {
-                continue;
-            }
-            let name = format!("{} {} ({})", operation.method(), operation.path(), operation.id());
-            let handler = move || {
-                let name = name.clone();
-                async move {
-                    let detail = format!("Tidegate does not serve the operation {name} yet.");
-                    ApiError::Detail(StatusCode::NOT_IMPLEMENTED, detail)
-                }
-            };
-            self.router = self.router.route(operation.path(), on(filter(operation.method()), handler));
-        }
-        self
-    }
 }
 
 fn filter(method: &str) -> MethodFilter {
@@ -94,7 +75,7 @@ fn filter(method: &str) -> MethodFilter {
     }
 }
 
-/// The operations that still answer 501, for the test that lists them.
+/// The operations of the contract that no module serves, which is none.
 pub fn unserved() -> Vec<String> {
     let served = all().served;
     contract::operations()
@@ -136,11 +117,15 @@ fn all() -> Routes {
     nouns.iter().fold(Routes::new(), |routes, add| add(routes))
 }
 
+/// The API alone, for this server's own requests: whoever is in here need not say who it is.
+pub fn inner(app: App) -> Router {
+    Router::new().nest("/api", all().router).with_state(app)
+}
+
 /// The whole application, without its listener.
 pub fn router(app: App) -> Router {
     let settings = app.settings.clone();
     let api = all()
-        .with_unserved()
         .router
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .fallback(any(no_such_route))

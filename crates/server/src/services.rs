@@ -1,6 +1,7 @@
 //! Background services: reconcilers that read the world and move it one step. One driver runs them all: a period with
 //! jitter, nudges in between, one pass at a time, and the last report of each for operators.
 
+pub mod automation_actions;
 pub mod cancellation;
 pub mod foreman;
 pub mod late_runs;
@@ -9,6 +10,7 @@ pub mod pauses;
 pub mod reports;
 pub mod retention;
 pub mod scheduler;
+pub mod triggers;
 
 use std::{
     collections::BTreeMap,

@@ -30,6 +30,11 @@ pub struct Settings {
     pub shutdown_grace_seconds: f64,
     /// A base64 key of 32 bytes for block documents; without it one is made in `home`.
     pub encryption_key: Option<String>,
+    /// Whether automations may send to private addresses. When unset, they may where this server is to be reached from its
+    /// own machine only: whoever can tell it to could send there too.
+    pub allow_private_urls: Option<bool>,
+    /// Where links in notifications lead; when unset, to this server.
+    pub ui_url: Option<String>,
     pub services_enabled: bool,
     pub services: Services,
     pub events: Events,
@@ -66,6 +71,8 @@ pub struct Services {
     pub foreman_deployment_timeout_seconds: f64,
     pub foreman_queue_timeout_seconds: f64,
     pub leases: Loop,
+    pub triggers: Loop,
+    pub automation_actions: Loop,
     pub retention: Loop,
     pub event_retention_seconds: f64,
     pub log_retention_seconds: f64,
@@ -114,6 +121,8 @@ impl Settings {
             websocket_ping_seconds: 20.0,
             shutdown_grace_seconds: 10.0,
             encryption_key: None,
+            allow_private_urls: None,
+            ui_url: None,
             services_enabled: true,
             services: Services::default(),
             events: Events::default(),
@@ -128,6 +137,15 @@ impl Settings {
             graph_max_nodes: 10_000,
             graph_max_artifacts: 10_000,
         }
+    }
+
+    pub fn allows_private_urls(&self) -> bool {
+        self.allow_private_urls.unwrap_or(self.listen.ip().is_loopback())
+    }
+
+    /// The root of links to the UI.
+    pub fn ui_url(&self) -> String {
+        self.ui_url.clone().unwrap_or_else(|| format!("http://{}{}", self.listen, self.base_path))
     }
 }
 
@@ -151,6 +169,8 @@ impl Default for Services {
             foreman_deployment_timeout_seconds: 60.0,
             foreman_queue_timeout_seconds: 60.0,
             leases: every(2.0),
+            triggers: every(1.0),
+            automation_actions: every(1.0),
             retention: every(3600.0),
             event_retention_seconds: 7.0 * DAY,
             log_retention_seconds: 30.0 * DAY,

@@ -5,6 +5,8 @@ mod build;
 mod outbox;
 mod query;
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use tidegate_api::events::{Event, ReceivedEvent, Resource};
 use tidegate_core::{
@@ -156,6 +158,30 @@ fn stored_event(row: &mut Row<'_>) -> Result<StoredEvent> {
 }
 
 impl Tx {
+    pub async fn read_event(&mut self, id: Uuid) -> Result<Option<StoredEvent>> {
+        let mut sql = select(self.workspace());
+        sql.push(" AND event.id = ").bind(id);
+        self.optional(&sql, stored_event).await
+    }
+
+    /// The events of these ids and times, in this order. One that is gone is passed over.
+    pub(crate) async fn read_stored_events(&mut self, wanted: &[(Uuid, Timestamp)]) -> Result<Vec<StoredEvent>> {
+        let mut events = HashMap::with_capacity(wanted.len());
+        // Chunks: SQLite spells every id out.
+        for chunk in wanted.chunks(200) {
+            let ids: Vec<Uuid> = chunk.iter().map(|(id, _)| *id).collect();
+            let first = chunk.iter().map(|(_, occurred)| *occurred).min().unwrap_or(Timestamp::UNIX_EPOCH);
+            let last = chunk.iter().map(|(_, occurred)| *occurred).max().unwrap_or(Timestamp::UNIX_EPOCH);
+            let mut sql = select(self.workspace());
+            sql.push(" AND ").push_ids(self.dialect(), "event.id", &ids);
+            sql.push(" AND event.occurred >= ").bind(first).push(" AND event.occurred <= ").bind(last);
+            for event in self.all(&sql, stored_event).await? {
+                events.insert(event.id, event);
+            }
+        }
+        Ok(wanted.iter().filter_map(|(id, _)| events.remove(id)).collect())
+    }
+
     /// Stores an event in this transaction and wakes whoever waits for events once it is committed. One that is already
     /// there changes nothing; answers whether it was new.
     pub async fn emit(&mut self, event: &Event) -> Result<bool> {

@@ -2,6 +2,7 @@
 //! SQL. Reads run on snapshots; writes run as jobs on lanes that commit many at once (see `lane`).
 
 mod artifacts;
+mod automation_actions;
 mod automations;
 pub mod block_documents;
 mod block_schemas;
@@ -48,6 +49,7 @@ mod task_queue;
 mod task_run_events;
 mod task_run_states;
 mod task_runs;
+pub mod triggers;
 mod tx;
 mod ui;
 pub mod value;
@@ -57,6 +59,7 @@ mod work_pools;
 mod work_queues;
 mod workers;
 
+pub use automation_actions::PendingAction;
 pub use block_documents::{Data, DocumentFilters, NewBlockDocument, Reveal, StoredDocument};
 pub use block_schemas::NewBlockSchema;
 pub use block_types::Protection;

@@ -20,6 +20,8 @@ pub enum Wake {
     Schedules,
     /// A background task was queued.
     Tasks,
+    /// An automation changed or fired.
+    Automations,
 }
 
 impl Wake {
@@ -33,6 +35,7 @@ impl Wake {
             Self::Slots => "slots".into(),
             Self::Schedules => "schedules".into(),
             Self::Tasks => "tasks".into(),
+            Self::Automations => "automations".into(),
         }
     }
 
@@ -50,6 +53,7 @@ impl Wake {
             "slots" => Self::Slots,
             "schedules" => Self::Schedules,
             "tasks" => Self::Tasks,
+            "automations" => Self::Automations,
             _ => return None,
         })
     }

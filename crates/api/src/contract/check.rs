@@ -195,6 +195,11 @@ impl<'a> Walk<'a> {
                 Some(value) => {
                     self.inside(Step::Key(&field.name), field.node, value);
                 }
+                // What a value is stays with it: a union's reader cannot tell it from the fields that were sent.
+                None if &*field.name == "type" && self.only_word(field.node).is_some() => {
+                    let word = self.only_word(field.node).unwrap_or_default().into();
+                    self.edit(Edit::Insert(vec![("type", word)]));
+                }
                 None if field.required => {
                     let mut shown = value.clone();
                     model.imply(&mut shown);
@@ -206,6 +211,14 @@ impl<'a> Walk<'a> {
         *self.fields.get_or_insert(0) += met;
         if met < map.len() && model.extra != Extra::Keep {
             self.unknown_fields(model, map);
+        }
+    }
+
+    /// The word that a field holds if it can hold no other.
+    fn only_word(&self, node: NodeId) -> Option<&'a str> {
+        match &self.nodes[node.0 as usize] {
+            Node::Words { words, .. } if words.len() == 1 => Some(&words[0]),
+            _ => None,
         }
     }
 

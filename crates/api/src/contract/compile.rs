@@ -322,6 +322,9 @@ fn field_rules(model: &str, field: &str) -> (Vec<Before>, Vec<After>) {
         _ => vec![],
     };
     let after = match (model, field) {
+        ("SendNotification", "subject") => vec![After::Template("subject")],
+        ("SendNotification", "body") => vec![After::Template("body")],
+        ("CallWebhook", "payload") => vec![After::Template("payload")],
         ("ArtifactCreate", "key") => vec![After::Dashes("Artifact key")],
         ("BlockTypeCreate", "slug") => vec![After::Dashes("Block type slug")],
         ("BlockDocumentCreate", "name") => vec![After::Dashes("Block document name")],

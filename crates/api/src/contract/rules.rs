@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::{check::Edit, schedules};
+use crate::templates;
 
 /// What a rule says.
 pub(super) enum Verdict {
@@ -70,6 +71,8 @@ pub(super) enum After {
     SelectedId(&'static str),
     RequiredTriggers,
     JobTemplate,
+    /// The field of this name holds a template.
+    Template(&'static str),
 }
 
 impl Before {
@@ -163,6 +166,10 @@ impl After {
             Self::EventName if text.chars().count() > EVENT_NAME_LENGTH => {
                 Refuse(format!("Event name must be at most {EVENT_NAME_LENGTH} characters"))
             }
+            Self::Template(field) => match templates::check(text) {
+                Ok(()) => Pass,
+                Err(problem) => Refuse(format!("'{field}' is not a valid template: {}", problem.message)),
+            },
             // Other spellings of numbers and durations, which are fine by their type.
             Self::ScheduledRuns | Self::RetryJitter => text.trim().parse().map_or(Pass, |n| self.apply_to_number(n)),
             Self::PositiveInterval | Self::PositiveDelay if text.starts_with('-') => self.apply_to_number(-1.0),

@@ -33,6 +33,8 @@ pub fn of_settings(settings: &Settings) -> anyhow::Result<tidegate_server::Setti
         websocket_ping_seconds: seconds(&server::API_WEBSOCKET_PING_INTERVAL),
         shutdown_grace_seconds: seconds(&server::SHUTDOWN_GRACE_SECONDS),
         encryption_key: settings.text(&server::ENCRYPTION_KEY).map(ToOwned::to_owned),
+        allow_private_urls: settings.flag_if_set(&server::ALLOW_PRIVATE_URLS),
+        ui_url: settings.text(&table::client::UI_URL).map(ToOwned::to_owned),
         services_enabled: settings.flag(&server::SERVICES_ENABLED),
         services: services_of(settings),
         events: events_of(settings),
@@ -63,6 +65,7 @@ fn services_of(settings: &Settings) -> Services {
         "true" | "1" => true,
         names => names.contains("flow_runs"),
     };
+    let defaults = Services::default();
     Services {
         scheduler: Loop { seconds: scheduler.seconds.min(recent), ..scheduler },
         scheduler_max_runs: signed(settings.count(&services::SCHEDULER_MAX_RUNS)),
@@ -82,6 +85,8 @@ fn services_of(settings: &Settings) -> Services {
         foreman_fallback_heartbeat_seconds: seconds(&services::FOREMAN_FALLBACK_HEARTBEAT_INTERVAL_SECONDS),
         foreman_deployment_timeout_seconds: seconds(&services::FOREMAN_DEPLOYMENT_LAST_POLLED_TIMEOUT_SECONDS),
         foreman_queue_timeout_seconds: seconds(&services::FOREMAN_WORK_QUEUE_LAST_POLLED_TIMEOUT_SECONDS),
+        triggers: Loop { enabled: settings.flag(&services::TRIGGERS_ENABLED), ..defaults.triggers },
+        automation_actions: Loop { enabled: settings.flag(&services::TRIGGERS_ENABLED), ..defaults.automation_actions },
         leases: every(&services::REPOSSESSOR_ENABLED, &services::REPOSSESSOR_LOOP_SECONDS),
         retention: Loop {
             enabled: !settings.list(&services::DB_VACUUM_ENABLED).is_empty(),

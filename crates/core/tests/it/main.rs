@@ -9,3 +9,4 @@ mod ownership;
 mod properties;
 mod schedules;
 mod task_transitions;
+mod triggers;

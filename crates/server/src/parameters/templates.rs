@@ -1,185 +1,238 @@
-//! Templates that users put into parameters. They see no context, run on a bounded amount of work, and fail with the
-//! reference's words where those are known.
+//! Templates that users write, rendered with the objects that they may name. Events and objects of the API answer to
+//! their fields; labels also to the parts between their dots.
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
+
+use minijinja::{
+    Error, Output, State, Value, escape_formatter,
+    value::{Enumerator, Object, ObjectRepr, ValueKind},
+};
+use tidegate_api::templates::{environment, syntax};
 use tidegate_core::time::Timestamp;
 
-use super::humanize;
+use super::{Fill, humanize, python};
 
-/// Steps that a template may take; far more than any sensible one needs.
-const FUEL: u64 = 50_000;
+/// The most that a template may make, in bytes.
+const LARGEST: usize = 1_000_000;
+/// The longest `range`.
+const LONGEST_RANGE: u32 = 100;
 
-/// Loops that a template may have, and how deep they may be nested.
-const MOST_LOOPS: usize = 10;
-const DEEPEST_LOOP: usize = 2;
-
-/// What is wrong with a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invalid {
-    /// From 1 on; 0 when it is wrong as a whole.
-    pub line: usize,
-    pub message: String,
+/// An object of the API, with what links to it need.
+#[derive(Debug)]
+pub struct Thing {
+    kind: &'static str,
+    fields: BTreeMap<String, Value>,
 }
 
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    environment.set_fuel(Some(FUEL));
-    environment
-}
-
-/// Whether a template can be rendered at all, without rendering it.
-pub fn check(template: &str) -> Result<(), Invalid> {
-    if let Err(error) = environment().template_from_str(template) {
-        return Err(Invalid { line: error.line().unwrap_or(1), message: syntax(&error, template) });
-    }
-    let Blocks { loops: count, deepest, .. } = Blocks::of(template);
-    let whole = |message: String| Err(Invalid { line: 0, message });
-    if count > MOST_LOOPS {
-        return whole(format!(
-            "Contains {count} for loops. Templates can contain no more than {MOST_LOOPS} for loops."
-        ));
-    }
-    if deepest > DEEPEST_LOOP {
-        return whole(format!(
-            "Contains nested for loops at a depth of {deepest}. Templates can nest for loops no more than {DEEPEST_LOOP} \
-             loops deep."
-        ));
-    }
-    Ok(())
-}
-
-/// The blocks of a template, as far as they are well-formed.
-#[derive(Default)]
-struct Blocks<'t> {
-    loops: usize,
-    deepest: usize,
-    /// `for` and `if`, the innermost last.
-    open: Vec<&'t str>,
-    /// The last tag has no end.
-    is_cut_off: bool,
-}
-
-impl<'t> Blocks<'t> {
-    fn of(template: &'t str) -> Self {
-        let mut blocks = Self::default();
-        let mut rest = template;
-        while let Some(at) = rest.find('{') {
-            rest = &rest[at + 1..];
-            rest = match rest.as_bytes().first() {
-                Some(b'#') => blocks.after(rest.find("#}").map(|at| &rest[at + 2..])),
-                Some(b'{') => blocks.after(after_expression(&rest[1..], "}}")),
-                Some(b'%') => blocks.tag(&rest[1..]),
-                _ => rest,
-            };
-        }
-        blocks
+impl Thing {
+    pub fn of(kind: &'static str, fields: BTreeMap<String, Value>) -> Value {
+        Value::from_object(Self { kind, fields })
     }
 
-    /// What follows an end, or nothing where there is no end.
-    fn after(&mut self, rest: Option<&'t str>) -> &'t str {
-        self.is_cut_off = rest.is_none();
-        rest.unwrap_or_default()
+    fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
     }
 
-    /// Looks at a tag; answers what follows it.
-    fn tag(&mut self, inside: &'t str) -> &'t str {
-        let name = inside.trim_start_matches(['-', '+']).trim_start();
-        let name = &name[..name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len())];
-        let rest = self.after(after_expression(inside, "%}"));
-        match name {
-            "for" => {
-                self.loops += 1;
-                self.open.push(name);
-                self.deepest = self.deepest.max(self.open.iter().filter(|open| **open == "for").count());
+    /// Its page in the UI, from the UI's root on.
+    fn page(&self) -> Option<String> {
+        let id = self.text("id")?;
+        let by_kind = |kind: &str, id: &str| {
+            Some(match kind {
+                "flow" => format!("flows/flow/{id}"),
+                "flow-run" => format!("runs/flow-run/{id}"),
+                "task-run" => format!("runs/task-run/{id}"),
+                "work-pool" => format!("work-pools/work-pool/{id}"),
+                "work-queue" => format!("work-queues/work-queue/{id}"),
+                "concurrency-limit" => format!("concurrency-limits/concurrency-limit/{id}"),
+                "deployment" => format!("deployments/deployment/{id}"),
+                "automation" => format!("automations/automation/{id}"),
+                "block-document" => format!("blocks/block/{id}"),
+                _ => return None,
+            })
+        };
+        match self.kind {
+            "received-event" => {
+                let day = self.text("occurred")?.get(..10)?;
+                Some(format!("events/event/{day}/{id}"))
             }
-            "if" => self.open.push(name),
-            "endfor" | "endif" => drop(self.open.pop()),
-            // What looks like tags in there is text.
-            "raw" => {
-                let end = rest.find("endraw").and_then(|at| after_expression(&rest[at..], "%}"));
-                return self.after(end);
+            "resource" => {
+                let mut parts = id.strip_prefix("prefect.")?.splitn(2, '.');
+                by_kind(parts.next()?, parts.next()?)
             }
-            _ => {}
+            "work-pool" => by_kind("work-pool", self.text("name")?),
+            kind => by_kind(kind, id),
         }
-        rest
+    }
+
+    /// The page of its events.
+    fn events_page(&self) -> Option<String> {
+        let id = self.text("id")?;
+        match self.kind {
+            "resource" => Some(format!("events?resource={id}")),
+            "automation" | "deployment" | "flow" | "flow-run" | "task-run" | "work-pool" | "work-queue" => {
+                Some(format!("events?resource=prefect.{}.{id}", self.kind))
+            }
+            _ => None,
+        }
     }
 }
 
-/// What follows the `end` that is in no quotes.
-fn after_expression<'t>(text: &'t str, end: &str) -> Option<&'t str> {
-    let mut quote = None;
-    let mut is_escaped = false;
-    for (at, c) in text.char_indices() {
-        match quote {
-            Some(_) if is_escaped => is_escaped = false,
-            Some(_) if c == '\\' => is_escaped = true,
-            Some(open) if c == open => quote = None,
-            None if text[at..].starts_with(end) => return Some(&text[at + end.len()..]),
-            None if c == '"' || c == '\'' => quote = Some(c),
-            _ => {}
-        }
+impl Object for Thing {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
     }
-    None
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.fields.get(key.as_str()?).cloned()
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.fields.keys().map(|name| Value::from(name.clone())).collect())
+    }
 }
 
-/// Renders a template as of `now`; the error is a sentence for the user.
-pub(super) fn render(template: &str, now: Timestamp) -> Result<String, String> {
+/// Labels, as they are and by the parts between their dots: `labels.prefect.resource.id`.
+#[derive(Debug)]
+pub struct Labels {
+    value: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl Labels {
+    pub fn of(labels: &BTreeMap<String, String>) -> Value {
+        Value::from_object(Self { value: String::new(), labels: labels.clone() })
+    }
+}
+
+impl Object for Labels {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let key = key.as_str()?;
+        let value = self.labels.get(key).cloned();
+        let start = format!("{key}.");
+        let below: BTreeMap<String, String> = self
+            .labels
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(&start)?.to_owned(), value.clone())))
+            .collect();
+        match (value, below.is_empty()) {
+            (value, true) => value.map(Value::from),
+            (value, false) => Some(Value::from_object(Self { value: value.unwrap_or_default(), labels: below })),
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.labels.keys().map(|name| Value::from(name.clone())).collect())
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.value)
+    }
+}
+
+/// The names that a template takes from its context. None for one that cannot be rendered.
+pub fn names(template: &str) -> HashSet<String> {
+    environment().template_from_str(template).map(|compiled| compiled.undeclared_variables(false)).unwrap_or_default()
+}
+
+/// Renders a template; the error is a sentence for the user.
+pub fn render(template: &str, fill: &Fill) -> Result<String, String> {
     let mut environment = environment();
-    humanize::add_to(&mut environment, now);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_formatter(write_as_python);
+    environment.add_function("range", range);
+    humanize::add_to(&mut environment, fill.now);
+    let root = fill.ui_url.clone();
+    environment.add_filter("ui_url", move |value: Value| link(&root, &value, Thing::page));
+    let root = fill.ui_url.clone();
+    environment.add_filter("ui_resource_events_url", move |value: Value| link(&root, &value, Thing::events_page));
+    environment.add_filter("flow_run_id", flow_run_id);
     let compiled = environment.template_from_str(template).map_err(|error| syntax(&error, template))?;
-    compiled.render(()).map_err(|error| format!("Failed to render template due to the following error: {error}"))
+    let mut out = Bounded(Vec::new());
+    compiled
+        .render_captured_to(fill.context.clone(), &mut out)
+        .map_err(|error| format!("Failed to render template due to the following error: {error}"))?;
+    Ok(String::from_utf8_lossy(&out.0).into_owned())
 }
 
-fn syntax(error: &Error, template: &str) -> String {
-    let detail = error.detail().unwrap_or_default();
-    if error.kind() != ErrorKind::SyntaxError || !detail.starts_with("unexpected end of input") {
-        return error.to_string();
-    }
-    let blocks = Blocks::of(template);
-    match blocks.open.last().filter(|_| !blocks.is_cut_off) {
-        Some(&innermost) => {
-            let wanted = if innermost == "for" { "'endfor' or 'else'" } else { "'elif' or 'else' or 'endif'" };
-            format!(
-                "Unexpected end of template. Jinja was looking for the following tags: {wanted}. The innermost block that \
-                 needs to be closed is '{innermost}'."
-            )
+/// Values look as they do in the reference's templates, which are Python's.
+fn write_as_python(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let is_labels = value.downcast_object_ref::<Labels>().is_some();
+    match value.kind() {
+        ValueKind::None => out.write_str("None").map_err(Error::from),
+        ValueKind::Bool => out.write_str(if value.is_true() { "True" } else { "False" }).map_err(Error::from),
+        ValueKind::Seq | ValueKind::Map if !is_labels => {
+            let value = serde_json::to_value(value).unwrap_or_default();
+            out.write_str(&python::repr(&value)).map_err(Error::from)
         }
-        None => {
-            let open = if template.rfind("{%") > template.rfind("{{") { "statement block" } else { "print statement" };
-            format!("unexpected end of template, expected 'end of {open}'.")
-        }
+        _ => escape_formatter(out, state, value),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Invalid, check};
+/// A text that does not grow for ever.
+struct Bounded(Vec<u8>);
 
-    #[test]
-    fn templates_may_loop_ten_times_and_two_deep() {
-        let inner = "{% for b in a %}{{ '{% for' ~ \"}}\" }}{% endfor %}";
-        let outer = |inside: &str| format!("{{% for a in x %}}{inside}{{% endfor %}}");
-        assert_eq!(check(&outer(inner).repeat(5)), Ok(()));
-        let why = check(&outer(inner).repeat(6)).unwrap_err();
-        assert_eq!(why.message, "Contains 12 for loops. Templates can contain no more than 10 for loops.");
-        let why = check(&outer(&outer(inner))).unwrap_err();
-        assert_eq!(why.line, 0);
-        assert!(why.message.starts_with("Contains nested for loops at a depth of 3."), "{}", why.message);
+impl std::io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.0.len() + bytes.len() > LARGEST {
+            return Err(std::io::Error::other(format!("a template may make at most {LARGEST} bytes")));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
     }
 
-    #[test]
-    fn what_only_looks_like_a_loop_is_none() {
-        let raw = "{% raw %}{% for a in b %}{% endraw %}{# {% for a in b %} #}";
-        assert_eq!(check(&raw.repeat(20)), Ok(()));
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
+}
 
-    #[test]
-    fn a_template_that_does_not_end_tells_its_line() {
-        let why = check("one\n{{ bad").unwrap_err();
-        let message = "unexpected end of template, expected 'end of print statement'.".to_owned();
-        assert_eq!(why, Invalid { line: 2, message });
-        let why = check("{% for a in b %}{% if a %}{% endif %}{{ a }}").unwrap_err();
-        assert!(why.message.ends_with("The innermost block that needs to be closed is 'for'."), "{}", why.message);
+fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+    let (from, to) = upper.map_or((0, lower), |upper| (lower, upper));
+    let step = step.unwrap_or(1);
+    let refused = |why: String| Err(Error::new(minijinja::ErrorKind::InvalidOperation, why));
+    if step == 0 {
+        return refused("range() arg 3 must not be zero".into());
+    }
+    let mut items = Vec::new();
+    let mut at = from;
+    while (step > 0 && at < to) || (step < 0 && at > to) {
+        if items.len() as u32 >= LONGEST_RANGE {
+            return refused(format!("Range too big. The sandbox blocks ranges larger than {LONGEST_RANGE}."));
+        }
+        items.push(Value::from(at));
+        at = at.saturating_add(step);
+    }
+    Ok(items.into())
+}
+
+/// A link to an object's page; nothing for what has none.
+fn link(root: &str, value: &Value, page: fn(&Thing) -> Option<String>) -> Value {
+    let page = value.downcast_object_ref::<Thing>().and_then(page);
+    page.map_or_else(|| Value::from(()), |page| format!("{}/{page}", root.trim_end_matches('/')).into())
+}
+
+/// The id of a flow run that a text links to.
+fn flow_run_id(text: Value) -> Value {
+    let found = text.as_str().and_then(|text| {
+        text.match_indices("flow-run/").find_map(|(at, start)| {
+            let id = text.get(at + start.len()..at + start.len() + 36)?;
+            let is_lower = !id.contains(|c: char| c.is_ascii_uppercase());
+            (is_lower && uuid::Uuid::parse_str(id).is_ok()).then(|| id.to_owned())
+        })
+    });
+    found.map_or_else(|| Value::from(()), Value::from)
+}
+
+impl Fill {
+    /// Without anything to name.
+    pub fn plain(now: Timestamp) -> Self {
+        Self { now, context: Value::from(()), ui_url: String::new() }
     }
 }

@@ -9,6 +9,8 @@ use crate::App;
 
 /// Runs deleted in one transaction.
 const RUNS: i64 = 100;
+/// Firings of automations deleted in one transaction.
+const FIRINGS: i64 = 500;
 /// How long the outbox remembers: much longer than any subscriber may be behind.
 const OUTBOX_SECONDS: f64 = 3600.0;
 
@@ -33,6 +35,17 @@ impl Service for Retention {
         let outbox = now.plus_seconds(-OUTBOX_SECONDS);
         report.items +=
             app.store.write("outbox", async move |tx: &mut Tx| tx.delete_outbox_before(outbox).await).await?;
+        let kept = settings.event_retention_seconds;
+        if kept > 0.0 {
+            // What fired is known for as long as the events that made it fire.
+            let before = now.plus_seconds(-kept);
+            let firings = app
+                .store
+                .write("firings", async move |tx: &mut Tx| tx.delete_firings_before(before, FIRINGS).await)
+                .await?;
+            report.items += firings;
+            report.more |= firings as i64 >= FIRINGS;
+        }
         let kept = settings.run_retention_seconds;
         if kept > 0.0 {
             let before = now.plus_seconds(-kept);

@@ -3,14 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod automations;
 mod events;
 mod leases;
 mod logs;
 mod recorder;
 mod requests;
 mod scheduling;
+mod served;
 mod shutdown;
 mod sockets;
 mod support;
 mod task_workers;
-mod unserved;

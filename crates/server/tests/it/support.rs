@@ -61,13 +61,23 @@ impl TestServer {
         Self::bind(&other.database_url, other.clock.clone(), change).await
     }
 
+    /// Stops this server, and starts another one on its database.
+    pub async fn again(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.stop();
+        let Self { clock, database_url, serving, _database, .. } = self;
+        within("the server's end", serving).await.unwrap().unwrap();
+        Self { _database, ..Self::bind(&database_url, clock, change).await }
+    }
+
     async fn bind(database_url: &str, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let mut settings = Settings::new(home.path().to_owned());
         settings.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         settings.database_url = database_url.to_owned();
         change(&mut settings);
-        let server = Server::bind(settings, clock.shared()).await.unwrap();
+        // A server that ended a moment ago lets go of its SQLite file when its last task does.
+        let server =
+            eventually("a free database", async || Server::bind(settings.clone(), clock.shared()).await.ok()).await;
         let address = server.local_addr().unwrap();
         let (soft, hard) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(server.serve(soft.clone(), hard.clone()));

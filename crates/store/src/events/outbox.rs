@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
-use super::{StoredEvent, select};
+use super::StoredEvent;
 use crate::{Dialect, Result, Sql, Tx, sql};
 
 /// How far a reader of the outbox has come. On PostgreSQL the transaction comes first: sequence numbers are taken before
 /// the commit, so by themselves they can become visible out of order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Position {
-    transaction: i64,
-    sequence: i64,
+    pub(crate) transaction: i64,
+    pub(crate) sequence: i64,
 }
 
 impl Tx {
@@ -52,21 +52,11 @@ impl Tx {
                 Ok((position, row.next::<Uuid>()?, row.next::<Timestamp>()?))
             })
             .await?;
-        let mut events = HashMap::with_capacity(entries.len());
-        // Chunks: SQLite spells every id out.
-        for chunk in entries.chunks(200) {
-            let ids: Vec<Uuid> = chunk.iter().map(|(_, id, _)| *id).collect();
-            let first = chunk.iter().map(|(_, _, occurred)| *occurred).min().unwrap_or(Timestamp::UNIX_EPOCH);
-            let last = chunk.iter().map(|(_, _, occurred)| *occurred).max().unwrap_or(Timestamp::UNIX_EPOCH);
-            let mut sql = select(self.workspace());
-            sql.push(" AND ").push_ids(self.dialect(), "event.id", &ids);
-            sql.push(" AND event.occurred >= ").bind(first).push(" AND event.occurred <= ").bind(last);
-            for event in self.all(&sql, super::stored_event).await? {
-                events.insert(event.id, event);
-            }
-        }
+        let wanted: Vec<(Uuid, Timestamp)> = entries.iter().map(|(_, id, occurred)| (*id, *occurred)).collect();
+        let positions: HashMap<Uuid, Position> = entries.into_iter().map(|(at, id, _)| (id, at)).collect();
         // An event that retention took away meanwhile is passed over.
-        Ok(entries.into_iter().filter_map(|(at, id, _)| Some((at, events.remove(&id)?))).collect())
+        let events = self.read_stored_events(&wanted).await?;
+        Ok(events.into_iter().map(|event| (positions[&event.id], event)).collect())
     }
 
     /// Removes entries that every reader has long seen.

@@ -287,9 +287,6 @@ pub mod nobody {
         /// Longest pause between two writes.
         TASK_RUN_RECORDER_FLUSH_INTERVAL = Anything "server.services.task_run_recorder.flush_interval" Is("5"), Nobody
             Both;
-        /// Evaluate triggers of automations.
-        TRIGGERS_ENABLED = Anything "server.services.triggers.enabled" Is("true"), Nobody Both
-            also "PREFECT_API_SERVICES_TRIGGERS_ENABLED";
         /// Events read in one go for them.
         TRIGGERS_READ_BATCH_SIZE = Anything "server.services.triggers.read_batch_size" Is("1"), Nobody Both;
         /// Pause before listening to PostgreSQL again.

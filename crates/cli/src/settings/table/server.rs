@@ -41,6 +41,8 @@ super::settings! {
     /// Key that block secrets are encrypted with: 32 bytes in base64. When unset, one is made at the first start and kept
     /// in Tidegate's home, readable by its owner only.
     ENCRYPTION_KEY = Secret "server.encryption_key" Unset, Server Both;
+    /// Let automations send to private addresses. When unset, they may where the server listens on loopback only.
+    ALLOW_PRIVATE_URLS = Flag "server.allow_private_urls" Unset, Server Own;
     /// Lease of a run's owner: how long it may be silent before the run is taken from it.
     LEASE_SECONDS = Seconds "server.lease_seconds" Is("30"), Server Own;
     /// How long a run whose client sends heartbeats may be silent before it counts as crashed.

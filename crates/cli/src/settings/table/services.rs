@@ -24,6 +24,9 @@ super::settings! {
     /// Longest pause before a changed deployment is scheduled anew.
     SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS = Seconds "server.services.scheduler.recent_deployments_loop_seconds"
         Is("5"), Server Both;
+    /// Evaluate triggers of automations, and do what they say.
+    TRIGGERS_ENABLED = Flag "server.services.triggers.enabled" Is("true"), Server Both
+        also "PREFECT_API_SERVICES_TRIGGERS_ENABLED";
     /// Mark runs that should have started.
     LATE_RUNS_ENABLED = Flag "server.services.late_runs.enabled" Is("true"), Server Both
         also "PREFECT_API_SERVICES_LATE_RUNS_ENABLED";
