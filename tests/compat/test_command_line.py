@@ -10,15 +10,12 @@ from prefect import flow, get_client, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 from prefect.blocks.system import Secret
 from prefect.states import Scheduled
-from prefect.testing.cli import CycloptsCliRunner
-from support import processes
+from support import commands, processes
 
 
 def prefect(*arguments: str) -> str:
-    """Runs an upstream command in this process, which saves the seconds that its start takes; answers what it prints."""
-    done = CycloptsCliRunner().invoke(list(arguments))
-    assert done.exit_code == 0, f"prefect {' '.join(arguments)}: {done.exit_code}\n{done.output}\n{done.exception}"
-    return done.stdout
+    """Runs an upstream command that has to succeed; answers what it prints."""
+    return commands.prefect(*arguments).output
 
 
 @flow

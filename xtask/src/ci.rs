@@ -7,7 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::steps::{self, Counts};
+use crate::{
+    matrix,
+    steps::{self, Counts},
+};
 
 /// How many failures of one step are named again at the end.
 const NAMED: usize = 50;
@@ -99,6 +102,8 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     let replay = ["tests/contract/run.py", "replay", "--lines", "4", "--binary"];
     step("contract", Command::new(&python).args(replay).arg(&binary));
     step("faults", Command::new(&python).args(["-m", "pytest", "tests/faults", "-q", "-p", "no:cacheprovider"]));
+    step("fuzz", Command::new(environment("fuzz")?).args(["tests/fuzz/run.py", "--small", "--binary"]).arg(&binary));
+    step("compatibility (SDK 3.0)", &mut matrix::command("3.0", true)?);
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"];
         step(&format!("compatibility ({target})"), Command::new(&python).args(pytest).args(["--target", target]));

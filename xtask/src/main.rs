@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod invariants;
 mod layers;
+mod matrix;
 mod steps;
 
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ enum Task {
     Ci(ci::Arguments),
     /// Measure Tidegate side by side with the reference.
     Bench(bench::Arguments),
+    /// The compatibility scenarios with the SDKs of all minor versions.
+    CompatMatrix(matrix::Arguments),
     /// Check that the tests that the architecture page names exist.
     Invariants,
     /// Check that dependencies between crates point one way.
@@ -32,6 +35,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Ci(arguments) => return ci::run(&arguments),
+        Task::CompatMatrix(arguments) => return matrix::run(&arguments),
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Invariants => invariants::check(),
         Task::Layers => layers::check(),

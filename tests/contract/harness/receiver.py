@@ -17,7 +17,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.server.taken.append({"request": f"{self.command} {self.path}", "headers": headers, "body": body})
         status = int(self.path.rsplit("-", 1)[-1]) if self.path.rsplit("-", 1)[-1].isdigit() else 200
         answer = b"taken " * (400 if "long" in self.path else 1)
-        self.send_response(status)
+        # Without a date and a server's name, which would be others each time.
+        self.send_response_only(status)
         self.send_header("content-type", "text/plain")
         self.send_header("x-kept", "yes")
         self.send_header("x-prefect-hidden", "yes")
