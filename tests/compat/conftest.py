@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import targets
+from support import targets, versions
 from support.api import Api
 from support.processes import Processes
 
@@ -99,13 +99,16 @@ def drain_the_sdk() -> None:
         APILogWorker.drain_all(timeout=10)
 
 
+# Files that an SDK of another version cannot even import.
+collect_ignore = versions.missing_files()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """`tidegate worker` exists only with Tidegate: on the reference those scenarios are deselected, and counted so."""
-    if config.option.target != "reference":
-        return
-    ours = [item for item in items if item.get_closest_marker("own_worker")]
-    items[:] = [item for item in items if item not in ours]
-    config.hook.pytest_deselected(items=ours)
+    """Deselects, and counts so, what there is not: `tidegate worker` on the reference, and news with an old SDK."""
+    own_worker = config.option.target == "reference"
+    out = [item for item in items if (own_worker and item.get_closest_marker("own_worker")) or versions.is_missing(f"{item.path.name}::{item.name}")]
+    items[:] = [item for item in items if item not in out]
+    config.hook.pytest_deselected(items=out)
 
 
 SERVER: pytest.StashKey[tuple[targets.Server, Path]] = pytest.StashKey()

@@ -21,7 +21,7 @@ def filters(c):
     made = _four(c)
     names = {"any_": [c.name(base) for base in made]}
     for more in (
-        {}, {"id": {"any_": [made["aa"]["id"], made["cc"]["id"]]}}, {"id": {"any_": []}}, {"id": {}}, {"id": None}, {"name": {"any_": [c.name("bb"), "absent"]}}, {"name": {"any_": []}}, {"name": {}}, {"name": {"any_": [c.name("BB")]}}, {"tags": {"all_": ["x"]}}, {"tags": {"all_": ["x", "y"]}}, {"tags": {"all_": []}}, {"tags": {"any_": ["x", "z"]}},
+        {}, {"id": {"any_": [made["aa"]["id"], made["cc"]["id"]]}}, {"id": {"any_": []}}, {"id": {}}, {"id": None}, {"name": {"any_": [c.name("bb"), "absent"]}}, {"name": {"any_": []}}, {"name": {"any_": [c.name("BB")]}}, {"tags": {"all_": ["x"]}}, {"tags": {"all_": ["x", "y"]}}, {"tags": {"all_": []}}, {"tags": {"any_": ["x", "z"]}},
         {"tags": {"any_": []}}, {"tags": {"is_null_": True}}, {"tags": {"is_null_": False}}, {"tags": {"all_": ["x"], "any_": ["y"]}}, {"tags": {"all_": ["x"], "any_": ["z"], "operator": "or_"}}, {"created": {"before_": c.now(hours=1)}}, {"created": {"before_": c.now(hours=-1)}}, {"created": {}},
     ):
         body = {"automations": {"name": names, **more}}
