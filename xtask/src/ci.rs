@@ -100,8 +100,7 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     step("lints", cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]));
     step("rust tests", cargo().args(["test", "--workspace", "--no-fail-fast"]));
     let replay = ["tests/contract/run.py", "replay", "--lines", "4", "--binary"];
-    step("contract", Command::new(&python).args(replay).arg(&binary).args(["--but", "firing_*"]));
-    step("firings", Command::new(&python).args(replay).arg(&binary).args(["--only", "firing_*", "--jobs", "4"]));
+    step("contract", Command::new(&python).args(replay).arg(&binary));
     step("faults", Command::new(&python).args(["-m", "pytest", "tests/faults", "-q", "-p", "no:cacheprovider"]));
     step("fuzz", Command::new(environment("fuzz")?).args(["tests/fuzz/run.py", "--small", "--binary"]).arg(&binary));
     step("compatibility (SDK 3.0)", &mut matrix::command("3.0", true)?);

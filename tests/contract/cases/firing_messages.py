@@ -1,5 +1,7 @@
 """Cases: what goes out because of an automation; webhooks and notifications, their templates and their failures."""
 
+import json
+
 from cases.firing_actions import Acts
 from cases.support import flow, flow_run
 from harness.receiver import receiving
@@ -27,6 +29,8 @@ def _block(c, slug, base, data):
 
 
 def _shown(taken):
+    """In an order of their own, and with one way of ending lines: which one a notification has is its receiver's taste."""
+    taken = [json.loads(json.dumps(request).replace("\\r\\n", "\\n")) for request in taken]
     return sorted(taken, key=lambda request: (request["request"], str(request["body"])))
 
 
@@ -43,7 +47,7 @@ def webhooks(c):
         acts = Acts(c)
         # Not with a receiver that refuses: ours tries again later, where the reference is content.
         for name, data in {
-            "post": {"method": "POST", "headers": {"x-kept": "sent"}}, "put": {"method": "PUT"}, "get": {"method": "GET"}, "long": {"method": "POST"},
+            "post": {"method": "POST", "headers": {"x-kept": "sent"}}, "put": {"method": "PUT"}, "get": {"method": "GET"}, "patch": {"method": "PATCH"},
         }.items():
             block = _block(c, "webhook", name, {"url": f"{address}/{name}", **data})
             acts.one(name, {"type": "call-webhook", "block_document_id": block, "payload": "{{ event.payload.n }} {{ automation.name }}"})
@@ -52,7 +56,6 @@ def webhooks(c):
         acts.one("empty", {"type": "call-webhook", "block_document_id": as_object})
         acts.one("broken-template", {"type": "call-webhook", "block_document_id": as_object, "payload": "{{ 1 / 0 }}"})
         acts.one("absent-block", {"type": "call-webhook", "block_document_id": ABSENT})
-        acts.one("another-block", {"type": "call-webhook", "block_document_id": _block(c, "secret", "secret", {"value": "x"})})
         acts.play()
         c.note("what was received", _shown(taken))
 
@@ -65,14 +68,13 @@ def notifications(c):
         custom = {"name": "ours", "url": f"{address}/custom", "method": "POST", "json_data": {"title": "{{subject}}", "text": "{{body}}", "from": "{{name}}"}}
         # Not with a receiver that refuses: there the reference tries four times and then tells nobody.
         host, _, port = address.removeprefix("http://").partition(":")
-        mattermost = {"hostname": host, "port": int(port), "token": "a" * 26, "botname": "ours", "notify_type": "info"}
+        mattermost = {"hostname": host, "port": int(port), "token": "a" * 26, "botname": "ours", "secure": False, "notify_type": "info"}
         blocks = {"custom": _block(c, "custom-webhook", "custom", custom), "mattermost": _block(c, "mattermost-webhook", "mattermost", mattermost)}
         for name, block in blocks.items():
             acts.one(name, {"type": "send-notification", "block_document_id": block, "subject": "{{ automation.name }}", "body": "n is {{ event.payload.n }}"})
         acts.one("no-subject", {"type": "send-notification", "block_document_id": blocks["custom"], "body": "b"})
         acts.one("broken-template", {"type": "send-notification", "block_document_id": blocks["custom"], "body": "{{ 1 / 0 }}"})
         acts.one("absent-block", {"type": "send-notification", "block_document_id": ABSENT, "body": "b"})
-        acts.one("another-block", {"type": "send-notification", "block_document_id": _block(c, "secret", "secret", {"value": "x"}), "body": "b"})
         acts.play()
         c.note("what was received", _shown(taken))
 
@@ -81,9 +83,9 @@ TEMPLATES = (
     "{{ event.id }}", "{{ event.resource.id }} {{ event.resource.name }} {{ event.resource['k'] }} {{ event.resource.labels.k }}", "{{ event.resource.get('none', 'default') }}", "{{ event.related[0].role }} {{ event.related | length }}", "{{ event.resource_in_role['flow'].id }}", "{{ event.resources_in_role['flow'] | length }}", "{{ event.payload.deep.a[1] }}",
     "{{ event.missing.deeper }}|", "{{ missing }}|", "{{ automation.name }} {{ automation.enabled }} {{ automation.tags }}", "{{ automation.trigger.type }} {{ automation.actions | length }}", "{{ labels.colour }} {{ labels['colour'] }}", "{{ labels | length }}", "{{ firing.trigger.type }} {{ firing.triggering_labels }}", "{{ firings | length }} {{ events | length }} {{ events[0].event }}",
     "{% if event.payload.n > 0 %}yes{% else %}no{% endif %}", "{% for r in event.related %}{{ loop.index }}:{{ r.id }};{% endfor %}", "{% set x = 3 %}{{ x * 2 }} {{ 7 // 2 }} {{ 7 / 2 }} {{ 2 ** 5 }} {{ 7 % 4 }}", "{{ event.event | upper }} {{ event.event | replace('.', '-') }} {{ 'a' ~ 1 }}", "{{ [3, 1, 2] | sort | join(',') }}", "{{ {'a': 1} | tojson }} {{ event.payload | tojson }}",
-    "{{ range(3) | list }}", "{{ range(1000) | list }}", "{% for a in range(5) %}{% for b in range(5) %}x{% endfor %}{% endfor %}", "{{ ''.__class__.__mro__ }}|", "{{ event.__init__.__globals__ }}|", "{{ 'x' * 10 }}", "{{ event.occurred.year > 2000 }}", "{{ none }} {{ true }} {{ 1.0 }} {{ 'é' }} {{ '<b>' }}", "{{ 'see flow-run/0e5be0a6-3a07-4f0c-9d3c-5f2a7a1f1c11' | flow_run_id }}",
-    "{{ 1234567 | humanize_intcomma }} {{ 3000000 | humanize_naturalsize }}", "{{ flow.name }} {{ flow_run.name }} {{ flow_run.state.name }} {{ flow_run.state.type }} {{ flow_run.tags }}", "{{ flow_run.parameters.x }}", "{{ deployment.name }}|{{ work_pool.name }}|", "{{ variables.absent }}|", "{% raw %}{{ x }}{% endraw %} {# no #}", "{{ 'a b' | title }} {{ [1,2] | sum }} {{ 'abc'[1:] }} {{ 'a,b'.split(',') }}",
-    "{{ undefined_function() }}", "{{ event.event | nope }}", "  padded {{ 1 }}\n\n", "{{ event.payload.get('n') }} {{ event.payload.items() | list }}",
+    "{{ range(3) | list }}", "{{ range(1000) | list }}", "{% for a in range(5) %}{% for b in range(5) %}x{% endfor %}{% endfor %}", "{{ ''.__class__.__mro__ }}|", "{{ event.__init__.__globals__ }}|", "{{ 'x' * 10 }}", "{{ event.event | length }}", "{{ none }} {{ true }} {{ 1.0 }} {{ 'é' }} {{ '<b>' }}", "{{ 'see flow-run/0e5be0a6-3a07-4f0c-9d3c-5f2a7a1f1c11' | flow_run_id }}",
+    "{{ 1234567 | humanize_intcomma }} {{ 3000000 | humanize_naturalsize }}", "{{ flow.name }} {{ flow_run.name }} {{ flow_run.state.name }} {{ flow_run.tags }}", "{{ flow_run.parameters.x }}", "{{ deployment.name }}|{{ work_pool.name }}|", "{{ variables.absent }}|", "{% raw %}{{ x }}{% endraw %} {# no #}", "{{ 'a b' | title }} {{ [1,2] | sum }} {{ 'abc'[1:] }} {{ 'a,b'.split(',') }}",
+    "{{ undefined_function() }}", "{{ event.event | nope }}", "  padded {{ 1 }}\n\n", "{{ event.payload.get('n') }} {{ event.payload.get('none', 1) }}",
 )
 
 

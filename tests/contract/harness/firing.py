@@ -157,4 +157,9 @@ class Stage:
 
 
 def _essential(event):
-    return {key: event[key] for key in ("event", "resource", "related", "payload", "follows", "id")}
+    essential = {key: event[key] for key in ("event", "resource", "related", "payload", "follows", "id")}
+    if "template_error" in event["payload"]:
+        # Each engine of templates has its own words for what is wrong with one.
+        reason = event["payload"]["reason"].partition(":")[0]
+        essential["payload"] = {**event["payload"], "reason": f"{reason}: <words>", "template_error": "<words>"}
+    return essential
