@@ -41,7 +41,7 @@ pub struct Automation {
     pub updated: Option<Timestamp>,
 }
 
-/// An automation to create, or what replaces one.
+/// An automation to create.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AutomationCreate {
     pub name: String,
@@ -62,11 +62,29 @@ pub struct AutomationCreate {
     pub owner_resource: Option<String>,
 }
 
-/// A change of an automation.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What replaces an automation; what is not given stays as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AutomationUpdate {
-    #[serde(default = "yes")]
-    pub enabled: bool,
+    pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tags: Option<Vec<String>>,
+    pub trigger: Trigger,
+    pub actions: Vec<Action>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions_on_trigger: Option<Vec<Action>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actions_on_resolve: Option<Vec<Action>>,
+}
+
+/// A change of an automation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AutomationPartialUpdate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +140,28 @@ impl AutomationCreate {
     /// Why the automation would start runs that start it again, if it would.
     pub fn loops(&self) -> Option<&'static str> {
         loops(self.enabled, &self.trigger, &self.actions)
+    }
+}
+
+impl AutomationUpdate {
+    /// Why the automation would start runs that start it again, if it would.
+    pub fn loops(&self) -> Option<&'static str> {
+        loops(self.enabled.unwrap_or(true), &self.trigger, &self.actions)
+    }
+
+    /// The automation after the change.
+    pub fn applied_to(self, before: Automation) -> Automation {
+        Automation {
+            name: self.name,
+            description: self.description.unwrap_or(before.description),
+            enabled: self.enabled.unwrap_or(before.enabled),
+            tags: self.tags.unwrap_or(before.tags),
+            trigger: self.trigger,
+            actions: self.actions,
+            actions_on_trigger: self.actions_on_trigger.unwrap_or(before.actions_on_trigger),
+            actions_on_resolve: self.actions_on_resolve.unwrap_or(before.actions_on_resolve),
+            ..before
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod histories;
 pub mod logs;
 pub mod orchestration;
 pub mod patch;
+mod placeholders;
 pub mod saved_searches;
 pub mod task_runs;
 pub mod templates;

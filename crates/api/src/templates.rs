@@ -124,6 +124,9 @@ fn after_expression<'t>(text: &'t str, end: &str) -> Option<&'t str> {
 /// What is wrong with a template that cannot be compiled.
 pub fn syntax(error: &Error, template: &str) -> String {
     let detail = error.detail().unwrap_or_default();
+    if detail == "unexpected end of block" {
+        return "Expected an expression, got 'end of statement block'".into();
+    }
     if error.kind() != ErrorKind::SyntaxError || !detail.starts_with("unexpected end of input") {
         return error.to_string();
     }

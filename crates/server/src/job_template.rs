@@ -21,8 +21,6 @@ pub enum Occasion {
     /// Everything must be there now.
     CreateFlowRun,
     UpdateFlowRun,
-    /// An automation that will start runs with them.
-    CreateAutomation,
 }
 
 impl Occasion {
@@ -32,12 +30,11 @@ impl Occasion {
             Self::CreateDeployment => "Error creating deployment",
             Self::CreateFlowRun => "Error creating flow run",
             Self::UpdateFlowRun => "Error updating flow run",
-            Self::CreateAutomation => "Error creating automation",
         }
     }
 
     fn is_last(self) -> bool {
-        matches!(self, Self::CreateFlowRun | Self::UpdateFlowRun | Self::CreateAutomation)
+        matches!(self, Self::CreateFlowRun | Self::UpdateFlowRun)
     }
 }
 
@@ -79,6 +76,29 @@ pub async fn check_run_variables(
     let mut layers = vec![&deployment.job_variables];
     layers.extend(variables);
     check_job_variables(tx, &pool.base_job_template, &layers, occasion).await
+}
+
+/// What is wrong with the job variables that an automation gives to runs of a deployment. They must be enough by themselves.
+pub async fn problem_of_run(
+    tx: &mut Tx,
+    deployment: &Deployment,
+    variables: &Json,
+) -> Result<Option<String>, ApiError> {
+    if is_empty(&deployment.job_variables.value()) && is_empty(&variables.value()) {
+        return Ok(None);
+    }
+    let Some(pool) = &deployment.work_pool_name else { return Ok(None) };
+    let Some(pool) = tx.read_work_pool_by_name(pool).await? else { return Ok(None) };
+    let template = pool.base_job_template.value();
+    let Some(declared) = template.get("variables").filter(|variables| !is_empty(variables)) else { return Ok(None) };
+    let mut values = defaults(tx, declared, Occasion::CreateFlowRun).await?.values;
+    values.extend(parameters::object(variables.value()));
+    let strictness = Strictness { ignore_required: false, allow_null_with_default: true };
+    Ok(match parameters::check(&Value::Object(values), declared, strictness) {
+        Ok(()) => None,
+        Err(Unfit::Mismatch(text)) => Some(text),
+        Err(Unfit::Circular) => Some(CIRCULAR.to_owned()),
+    })
 }
 
 /// The first thing wrong with job variables alone, as an update of a deployment tells it.

@@ -175,7 +175,9 @@ fn matches(template: &str, path: &str) -> bool {
     loop {
         match (template.next(), path.next()) {
             (None, None) => return true,
-            (Some(part), Some(given)) if part == given || (part.starts_with('{') && !given.is_empty()) => {}
+            (Some("{id}"), Some(given)) if crate::extract::parse_path_uuid(given).is_some() => {}
+            (Some(part), Some(given))
+                if part == given || (part.starts_with('{') && part != "{id}" && !given.is_empty()) => {}
             _ => return false,
         }
     }

@@ -1,7 +1,7 @@
 //! Automations in the store. Each change moves the revision that the evaluation of triggers goes by.
 
 use tidegate_api::{
-    automations::{Automation, AutomationCreate, AutomationSort},
+    automations::{Automation, AutomationCreate, AutomationSort, AutomationUpdate},
     filters::AutomationFilter,
 };
 use tidegate_core::json::Json;
@@ -125,37 +125,35 @@ impl Tx {
 
     /// Replaces an automation; its trigger has its final ids. What its old triggers had counted is forgotten. Answers
     /// whether there was such an automation.
-    pub async fn replace_automation(&mut self, id: Uuid, new: &AutomationCreate) -> Result<bool> {
+    pub async fn replace_automation(&mut self, id: Uuid, update: AutomationUpdate) -> Result<bool> {
+        let Some(before) = self.read_automation(id).await? else { return Ok(false) };
+        let new = update.applied_to(before);
         let since = self.automations_changed().await?;
-        let changed = self
-            .execute(&sql!(
-                "UPDATE automation SET updated = $1, name = $2, description = $3, enabled = $4, tags = $5, \
+        self.execute(&sql!(
+            "UPDATE automation SET updated = $1, name = $2, description = $3, enabled = $4, tags = $5, \
                  trigger_definition = $6, actions = $7, actions_on_trigger = $8, actions_on_resolve = $9, \
-                 active_transaction = $10, active_sequence = $11 WHERE id = $12 AND workspace_id = $13",
-                self.now(),
-                &new.name,
-                &new.description,
-                new.enabled,
-                json_list(&new.tags),
-                json(&new.trigger),
-                json(&new.actions),
-                json(&new.actions_on_trigger),
-                json(&new.actions_on_resolve),
-                since.transaction,
-                since.sequence,
-                id,
-                self.workspace(),
-            ))
-            .await?;
-        if changed == 0 {
-            return Ok(false);
-        }
+                 active_transaction = $10, active_sequence = $11 WHERE id = $12",
+            self.now(),
+            &new.name,
+            &new.description,
+            new.enabled,
+            json_list(&new.tags),
+            json(&new.trigger),
+            json(&new.actions),
+            json(&new.actions_on_trigger),
+            json(&new.actions_on_resolve),
+            since.transaction,
+            since.sequence,
+            id,
+        ))
+        .await?;
         self.forget_counted(id).await?;
         self.note_automation_change(id, "updated").await?;
         Ok(true)
     }
 
-    /// Switches an automation on or off. One that is off forgets what it had counted. Answers whether there is such one.
+    /// Switches an automation on or off. What it had counted stays, but nobody waited while it was off: windows that wait for
+    /// something that does not come begin anew. Answers whether there is such an automation.
     pub async fn enable_automation(&mut self, id: Uuid, enabled: bool) -> Result<bool> {
         let Some(before) = self.read_automation(id).await? else { return Ok(false) };
         let mut sql = sql!("UPDATE automation SET updated = $1", self.now());
@@ -164,7 +162,7 @@ impl Tx {
             sql.push(", enabled = ").bind(enabled);
             sql.push(", active_transaction = ").bind(since.transaction);
             sql.push(", active_sequence = ").bind(since.sequence);
-            self.forget_counted(id).await?;
+            self.forget_waiting(&before).await?;
         }
         sql.push(" WHERE id = ").bind(id);
         self.execute(&sql).await?;

@@ -68,6 +68,8 @@ impl TriggerRef {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Evaluated {
     pub firings: u64,
+    /// Firings left out because too many automations had fired one by the other.
+    pub cut_off: u64,
     /// There may be more windows to settle.
     pub more: bool,
 }
@@ -101,7 +103,7 @@ impl Tx {
         if let Some(now) = evaluation.elapsed {
             done.more = self.settle_windows(&evaluation.triggers, now, &mut clock).await?;
         }
-        done.firings = clock.count();
+        (done.firings, done.cut_off) = (clock.count(), clock.cut_off);
         Ok(Some(done))
     }
 }

@@ -181,14 +181,14 @@ impl EventTrigger {
 
     /// Whether events of this name can concern it.
     pub fn names(&self, event: &str) -> bool {
-        self.expect.is_empty() || self.expect.iter().chain(&self.after).any(|name| label_matches(name, event))
+        self.expect.is_empty() || self.expect.iter().chain(&self.after).any(|name| name_matches(name, event))
     }
 
     /// What the event is to this trigger; nothing if it has nothing to do with it.
     pub fn role_of(&self, event: &ReceivedEvent) -> Option<Role> {
         let role = Role {
-            starts: self.after.iter().any(|name| label_matches(name, &event.event)),
-            counts: self.expect.is_empty() || self.expect.iter().any(|name| label_matches(name, &event.event)),
+            starts: self.after.iter().any(|name| name_matches(name, &event.event)),
+            counts: self.expect.is_empty() || self.expect.iter().any(|name| name_matches(name, &event.event)),
         };
         let is_meant = (role.starts || role.counts)
             && means_one_of(&self.matching, std::slice::from_ref(&event.resource))
@@ -207,6 +207,11 @@ impl EventTrigger {
         labels.sort_unstable();
         labels
     }
+}
+
+/// Names know the star only; the other signs of labels' patterns mean nothing here, as in the reference.
+fn name_matches(pattern: &str, name: &str) -> bool {
+    !pattern.contains(['?', '[']) && !pattern.starts_with('!') && label_matches(pattern, name)
 }
 
 /// The value of a label of the resource, or of the first related resource of a role.

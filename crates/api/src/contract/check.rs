@@ -135,6 +135,9 @@ impl<'a> Walk<'a> {
             },
             Node::Model(model) => self.model(model, value),
             Node::Union(branches) => self.union(branches, value),
+            Node::Labels { specification, otherwise, lists } => {
+                self.labels(*specification, *otherwise, *lists, value);
+            }
             Node::Ruled { before, inner, after } => self.ruled(before, *inner, after, value),
         }
         self.found.hard == before
@@ -212,6 +215,23 @@ impl<'a> Walk<'a> {
         if met < map.len() && model.extra != Extra::Keep {
             self.unknown_fields(model, map);
         }
+    }
+
+    /// The first object that is wrong is told of as if it were the field's only value.
+    fn labels(&mut self, specification: NodeId, otherwise: NodeId, lists: bool, value: &'a Value) {
+        let objects: &[Value] = match value {
+            Value::Object(_) => std::slice::from_ref(value),
+            Value::Array(items) if lists => items,
+            _ => &[],
+        };
+        for object in objects.iter().filter(|object| object.is_object()) {
+            let edits = self.found.edits.len();
+            if !self.check(specification, object) {
+                return;
+            }
+            self.found.edits.truncate(edits);
+        }
+        self.check(otherwise, value);
     }
 
     /// The word that a field holds if it can hold no other.

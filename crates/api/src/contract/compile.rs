@@ -171,7 +171,11 @@ impl<'a> Compiler<'a> {
         let Some(properties) = schema.get("properties") else { return Vec::new() };
         let mut fields = Vec::new();
         for (name, schema) in object(properties) {
-            let inner = self.schema(schema);
+            let inner = match (plain(model), name.as_str()) {
+                ("EventTrigger", "match") => self.labels(schema, false),
+                ("EventTrigger", "match_related") => self.labels(schema, true),
+                _ => self.schema(schema),
+            };
             let (before, after) = field_rules(plain(model), name);
             let node = if before.is_empty() && after.is_empty() {
                 inner
@@ -181,6 +185,14 @@ impl<'a> Compiler<'a> {
             fields.push(Parameter { name: name.as_str().into(), required: required.contains(&name.as_str()), node });
         }
         fields
+    }
+
+    /// Labels of a trigger: the reference reads an object as such before it looks at the field's type, and so does it with
+    /// each object of a list, where there may be lists.
+    fn labels(&mut self, schema: &'a Value, lists: bool) -> NodeId {
+        let specification = self.named("ResourceSpecification");
+        let otherwise = self.schema(schema);
+        self.add(Node::Labels { specification, otherwise, lists })
     }
 
     fn schema(&mut self, schema: &'a Value) -> NodeId {
@@ -322,6 +334,7 @@ fn field_rules(model: &str, field: &str) -> (Vec<Before>, Vec<After>) {
         _ => vec![],
     };
     let after = match (model, field) {
+        ("RunDeployment", "parameters") => vec![After::Placeholders],
         ("SendNotification", "subject") => vec![After::Template("subject")],
         ("SendNotification", "body") => vec![After::Template("body")],
         ("CallWebhook", "payload") => vec![After::Template("payload")],

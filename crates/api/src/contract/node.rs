@@ -58,6 +58,12 @@ pub(super) enum Node {
         at_least_zero: bool,
     },
     /// One of a list of words; `kind` tells an enumeration from a literal.
+    /// Labels that a trigger looks for: objects are read without a word of the other types that the field may have.
+    Labels {
+        specification: NodeId,
+        otherwise: NodeId,
+        lists: bool,
+    },
     Words {
         words: Vec<Box<str>>,
         expected: Box<str>,

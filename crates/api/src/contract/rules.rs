@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::{check::Edit, schedules};
-use crate::templates;
+use crate::{placeholders, templates};
 
 /// What a rule says.
 pub(super) enum Verdict {
@@ -73,6 +73,8 @@ pub(super) enum After {
     JobTemplate,
     /// The field of this name holds a template.
     Template(&'static str),
+    /// Values in it that are marked to be filled in can be.
+    Placeholders,
 }
 
 impl Before {
@@ -84,7 +86,13 @@ impl Before {
             Self::VariableSize => variable_size(value),
             Self::PayloadText => match value {
                 Value::Null | Value::String(_) => Pass,
-                other => Done(Edit::Set(serde_json::to_string_pretty(other).unwrap_or_default().into())),
+                other => {
+                    let text = serde_json::to_string_pretty(other).unwrap_or_default();
+                    match After::Template("payload").apply_to_text(&text) {
+                        Pass => Done(Edit::Set(text.into())),
+                        refusal => refusal,
+                    }
+                }
             },
             Self::PoolName => match value.as_str() {
                 Some(name) if name.trim_matches(['\'', ' ', '"']).is_empty() => {
@@ -121,7 +129,9 @@ fn proactive_within(trigger: &Map<String, Value>) -> Verdict {
     if trigger.get("posture").and_then(Value::as_str) != Some("Proactive") {
         return Pass;
     }
-    match within.map(Value::as_f64) {
+    // Python's switches are numbers.
+    let number = |value: &Value| value.as_bool().map_or_else(|| value.as_f64(), |flag| Some(f64::from(u8::from(flag))));
+    match within.map(number) {
         None | Some(Some(0.0)) => Verdict::Edit(Edit::Insert(vec![("within", json!(PROACTIVE_SECONDS))])),
         Some(Some(seconds)) if seconds < PROACTIVE_SECONDS => {
             Refuse("`within` for Proactive triggers must be greater than or equal to 10 seconds".into())
@@ -205,6 +215,10 @@ impl After {
         let text = |name: &str| object.get(name).and_then(Value::as_str);
         match self {
             Self::Metadata => cut_metadata(object),
+            Self::Placeholders => match placeholders::problems(object) {
+                problems if problems.is_empty() => Pass,
+                problems => Refuse(format!("Invalid parameters: \n{}", problems.join("\n  "))),
+            },
             Self::Zone => match text("timezone") {
                 Some(zone) if !zone.is_empty() && Tz::from_str(zone).is_err() => Refuse(format!(
                     "Invalid timezone: \"{zone}\" (specify in IANA tzdata format, for example, America/New_York)"

@@ -151,9 +151,12 @@ fn since_epoch(number: f64) -> Option<DateTime<FixedOffset>> {
     Some(DateTime::from_timestamp_micros(micros as i64)?.fixed_offset())
 }
 
+const LONGEST_SECONDS: f64 = 999_999_999.0 * 86_400.0;
+
 pub(super) fn duration(at_least_zero: bool, value: &Value) -> Outcome {
     let (exactness, seconds) = match value {
         Value::Number(number) => (Exact, number.as_f64().unwrap_or_default()),
+        Value::Bool(flag) => (Lax, f64::from(u8::from(*flag))),
         Value::String(text) => {
             let seconds = read_duration(text).map_err(|error| {
                 let msg = format!("Input should be a valid timedelta, {error}");
@@ -163,12 +166,16 @@ pub(super) fn duration(at_least_zero: bool, value: &Value) -> Outcome {
         }
         _ => return Err(Refusal::new("time_delta_type", "Input should be a valid timedelta")),
     };
+    if seconds.abs() > LONGEST_SECONDS {
+        let error = "durations may not exceed 999,999,999 days";
+        let msg = format!("Input should be a valid timedelta, {error}");
+        return Err(Refusal::with("time_delta_parsing", msg, "error", error.into()));
+    }
     if at_least_zero && seconds < 0.0 {
         let msg = "Input should be greater than or equal to 0 seconds";
         return Err(Refusal::with("greater_than_equal", msg, "ge", "P0D".into()));
     }
-    let changed = value
-        .is_string()
+    let changed = (!value.is_number())
         .then(|| if seconds.fract() == 0.0 { Value::from(seconds as i64) } else { Value::from(seconds) });
     Ok((exactness, changed))
 }
@@ -184,6 +191,9 @@ fn read_duration(text: &str) -> Result<f64, &'static str> {
         b'+' => (1.0, &text[1..]),
         _ => (1.0, text),
     };
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("\"day\" identifier in duration not correctly formatted");
+    }
     if let Some(iso) = text.strip_prefix('P') {
         return read_iso(iso).map(|seconds| sign * seconds);
     }

@@ -116,14 +116,12 @@ impl Performance<'_> {
         let pending = self.cause.pending;
         let key =
             format!("automation {}, action {}, invocation {}", pending.automation.id, pending.position, pending.id);
-        let mut body = json!({
+        let body = json!({
             "state": { "type": "SCHEDULED", "state_details": { "scheduled_time": scheduled } },
             "parameters": parameters,
             "idempotency_key": key,
+            "job_variables": run.job_variables,
         });
-        if let Some(variables) = &run.job_variables {
-            body["job_variables"] = Value::Object(variables.clone());
-        }
         let answer = self.ask(Method::POST, &format!("/deployments/{id}/create_flow_run"), Some(body)).await?;
         if answer.is_good() {
             let text = |field: &str| answer.body[field].as_str().unwrap_or_default().to_owned();

@@ -7,8 +7,8 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tidegate_api::{
-    automations::{Action, Automation, AutomationCreate, AutomationSort, AutomationUpdate},
-    contract::FieldError,
+    automations::{Action, Automation, AutomationCreate, AutomationPartialUpdate, AutomationSort, AutomationUpdate},
+    contract::{FieldError, Loc},
     events::{EventFilter, OccurredFilter},
     filters::AutomationFilter,
 };
@@ -22,7 +22,7 @@ use crate::{
     automations::{Rehearsal, WouldFire},
     error::ApiError,
     extract::{Body, Db, Id},
-    job_template::{self, Occasion},
+    job_template,
     router::Routes,
 };
 
@@ -45,11 +45,11 @@ async fn create(
     Db(store): Db,
     Body(mut body): Body<AutomationCreate>,
 ) -> Result<(StatusCode, Json<Automation>), ApiError> {
-    refuse_loops(body.loops(), &body)?;
+    refuse_loops(body.loops(), &body, vec!["body".into()])?;
     body.trigger.renew_ids(&mut Uuid::now_v7);
     let created = store
         .write(body.name.clone(), async move |tx: &mut Tx| {
-            check_runs(tx, &body.actions).await?;
+            check_runs(tx, &body.actions, |variables| !variables.is_empty()).await?;
             tx.create_automation(&body).await.map_err(ApiError::from)
         })
         .await?;
@@ -60,24 +60,25 @@ async fn read(Db(store): Db, Id(id): Id) -> Result<Json<Automation>, ApiError> {
     store.read(async move |tx: &mut Tx| tx.read_automation(id).await?.map(Json).ok_or_else(absent)).await
 }
 
-/// Everything but its owner is new.
-async fn replace(Db(store): Db, Id(id): Id, Body(mut body): Body<AutomationCreate>) -> Result<StatusCode, ApiError> {
-    refuse_loops(body.loops(), &body)?;
+/// Its owner stays, and what is not given.
+async fn replace(Db(store): Db, Id(id): Id, Body(mut body): Body<AutomationUpdate>) -> Result<StatusCode, ApiError> {
+    refuse_loops(body.loops(), &body, vec!["body".into()])?;
     body.trigger.renew_ids(&mut Uuid::now_v7);
     store
         .write(id, async move |tx: &mut Tx| {
-            check_runs(tx, &body.actions).await?;
-            if tx.replace_automation(id, &body).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+            check_runs(tx, &body.actions, |_| true).await?;
+            if tx.replace_automation(id, body.clone()).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
         })
         .await
 }
 
-async fn update(Db(store): Db, Id(id): Id, Body(body): Body<AutomationUpdate>) -> Result<StatusCode, ApiError> {
+async fn update(Db(store): Db, Id(id): Id, Body(body): Body<AutomationPartialUpdate>) -> Result<StatusCode, ApiError> {
     store
         .write(id, async move |tx: &mut Tx| {
             let before = tx.read_automation(id).await?.ok_or_else(absent)?;
-            refuse_loops(Automation { enabled: body.enabled, ..before }.loops(), &body)?;
-            if tx.enable_automation(id, body.enabled).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
+            let enabled = body.enabled.unwrap_or(before.enabled);
+            refuse_loops(Automation { enabled, ..before }.loops(), &body, Vec::new())?;
+            if tx.enable_automation(id, enabled).await? { Ok(StatusCode::NO_CONTENT) } else { Err(absent()) }
         })
         .await
 }
@@ -202,25 +203,32 @@ async fn test(Db(store): Db, Id(id): Id, Body(range): Body<Option<Test>>) -> Res
 }
 
 /// The job variables of runs that will be started must fit their pools by now.
-async fn check_runs(tx: &mut Tx, actions: &[Action]) -> Result<(), ApiError> {
+async fn check_runs(
+    tx: &mut Tx,
+    actions: &[Action],
+    is_checked: fn(&serde_json::Map<String, Value>) -> bool,
+) -> Result<(), ApiError> {
+    let mut problems = Vec::new();
     for action in actions {
         let Action::RunDeployment(run) = action else { continue };
         let (Some(id), Some(variables)) = (run.deployment_id, &run.job_variables) else { continue };
-        if variables.is_empty() {
+        if !is_checked(variables) {
             continue;
         }
         let deployment = tx.read_deployment(id).await?;
         let deployment = deployment.ok_or_else(|| ApiError::not_found("Deployment not found."))?;
-        let variables = RawJson::from_value(variables);
-        job_template::check_run_variables(tx, &deployment, Some(&variables), Occasion::CreateAutomation).await?;
+        problems.extend(job_template::problem_of_run(tx, &deployment, &RawJson::from_value(variables)).await?);
     }
-    Ok(())
+    if problems.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::unprocessable(format!("Error creating automation: {}", problems.join(" "))))
 }
 
-fn refuse_loops<T: serde::Serialize>(why: Option<&'static str>, body: &T) -> Result<(), ApiError> {
+fn refuse_loops<T: Serialize>(why: Option<&'static str>, body: &T, loc: Vec<Loc>) -> Result<(), ApiError> {
     let Some(why) = why else { return Ok(()) };
     let body = RawJson::from_value(body).value();
-    Err(ApiError::Invalid { errors: vec![FieldError::value_error(vec!["body".into()], why, body.clone())], body })
+    Err(ApiError::Invalid { errors: vec![FieldError::value_error(loc, why, body.clone())], body })
 }
 
 fn absent() -> ApiError {

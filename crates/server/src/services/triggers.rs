@@ -195,12 +195,13 @@ impl Triggers {
         let horizon = now.plus_seconds(-LOOKBACK_SECONDS);
         let places: HashMap<Uuid, usize> =
             events.iter().enumerate().map(|(place, (_, event))| (event.id, place)).collect();
+        let to = events.last().map_or(self.read, |(position, _)| *position);
         let leaders: Vec<Uuid> = steps.iter().filter_map(|step| step.event.follows).collect();
         let elsewhere: Vec<Uuid> = leaders.into_iter().filter(|leader| !places.contains_key(leader)).collect();
         let stored: HashSet<Uuid> = if elsewhere.is_empty() {
             HashSet::new()
         } else {
-            app.store.read(async move |tx: &mut Tx| tx.known_events(&elsewhere).await).await?.into_iter().collect()
+            app.store.read(async move |tx: &mut Tx| tx.known_events(&elsewhere, to).await).await?.into_iter().collect()
         };
         for step in &mut steps {
             let Some(leader) = step.event.follows else { continue };
@@ -261,11 +262,16 @@ impl Triggers {
         more: bool,
     ) -> anyhow::Result<Option<tidegate_store::triggers::Evaluated>> {
         let Some(known) = &mut self.known else { return Ok(None) };
-        let settled = app.store.now().plus_seconds(-GRACE_SECONDS);
+        let mut settled = app.store.now().plus_seconds(-GRACE_SECONDS);
         let standing = if known.is_standing { Vec::new() } else { standing(&known.triggers) };
         if self.next_end.is_none() {
             let triggers = known.triggers.clone();
             self.next_end = Some(app.store.read(async move |tx: &mut Tx| tx.next_window_end(&triggers).await).await?);
+        }
+        if !more && self.next_end.flatten().is_some_and(|end| end <= settled) {
+            // Nobody can tell what did not happen while there are events that were not read.
+            let unread = app.store.read(async move |tx: &mut Tx| tx.oldest_unread(to).await).await?;
+            settled = unread.map_or(settled, |unread| settled.min(unread.plus_seconds(-GRACE_SECONDS)));
         }
         let is_over = self.next_end.flatten().is_some_and(|end| end <= settled);
         let elapsed = (!more && is_over).then_some(settled);
@@ -289,7 +295,14 @@ impl Triggers {
         let done =
             app.store.write("triggers", async move |tx: &mut Tx| tx.evaluate_triggers(&evaluation).await).await?;
         match done {
-            Some(_) => {
+            Some(done) => {
+                if done.cut_off > 0 {
+                    metrics::counter!("tidegate_automation_firings_cut_off_total").increment(done.cut_off);
+                    tracing::warn!(
+                        "{} firing(s) were left out: automations fire each other; look at their triggers",
+                        done.cut_off
+                    );
+                }
                 known.is_standing = true;
                 self.next_end = None;
                 (self.written, self.read, self.unwritten) = (to, to, 0);
@@ -319,20 +332,22 @@ fn could_concern(trigger: &TriggerRef, event: &StoredEvent) -> bool {
 }
 
 fn matches_of(candidates: &[&TriggerRef], event: &ReceivedEvent) -> Vec<(TriggerRef, Role)> {
-    let own = |trigger: &TriggerRef| tells_of(event, &trigger.automation);
-    let concerned = candidates.iter().filter(|trigger| !own(trigger));
+    let concerned = candidates.iter().filter(|trigger| !is_echo(event, trigger));
     concerned.filter_map(|trigger| Some(((*trigger).clone(), trigger.event_trigger()?.role_of(event)?))).collect()
 }
 
-/// An automation that was triggered by what tells of its own firings would never end.
-fn tells_of(event: &ReceivedEvent, automation: &Automation) -> bool {
-    let (is_firing, is_action) =
-        (event.event == "prefect.automation.triggered", event.event.starts_with("prefect.automation.action."));
-    (is_firing || is_action)
-        && event
-            .resource
-            .get("prefect.resource.id")
-            .is_some_and(|id| *id == format!("prefect.automation.{}", automation.id))
+/// What tells of firings fires nothing but triggers that name it, and never the automation that it tells of: automations
+/// that answer to everything would answer to each other for ever.
+fn is_echo(event: &ReceivedEvent, trigger: &TriggerRef) -> bool {
+    let kind = event.event.strip_prefix("prefect.automation.").unwrap_or_default();
+    if !(kind == "triggered" || kind == "resolved" || kind.starts_with("action.")) {
+        return false;
+    }
+    let own = format!("prefect.automation.{}", trigger.automation.id);
+    let named = trigger
+        .event_trigger()
+        .is_some_and(|rule| rule.expect.iter().chain(&rule.after).any(|name| name.starts_with("prefect.automation.")));
+    !named || event.resource.get("prefect.resource.id") == Some(&own)
 }
 
 /// Triggers that wait for what does not come, without an event to begin with and without resources to tell apart.

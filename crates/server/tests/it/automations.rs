@@ -43,7 +43,7 @@ on_both_databases! {
     silence_fires_when_its_time_is_over,
     parts_fire_together_and_in_order,
     an_event_waits_for_the_one_it_follows,
-    one_that_is_switched_off_forgets,
+    one_that_is_switched_off_hears_nothing,
 }
 
 fn on_event(name: &str) -> Value {
@@ -229,7 +229,7 @@ async fn an_event_waits_for_the_one_it_follows(server: TestServer) {
     assert_eq!(firings(&server, &automation, 2).await.len(), 2);
 }
 
-async fn one_that_is_switched_off_forgets(server: TestServer) {
+async fn one_that_is_switched_off_hears_nothing(server: TestServer) {
     let mut trigger = on_event("made");
     trigger["threshold"] = 2.into();
     trigger["within"] = 600.into();
@@ -237,11 +237,14 @@ async fn one_that_is_switched_off_forgets(server: TestServer) {
     let path = format!("/automations/{automation}");
     send(&server, &[thing(&server, "made", "red", 0.0)]).await;
     server.pass_of("triggers").await;
-    for enabled in [false, true] {
+    let switch = async |enabled: bool| {
         let request = server.request(Method::PATCH, &format!("/api{path}")).json(&json!({ "enabled": enabled }));
         assert_eq!(server.send(request).await.status, 204);
-        send(&server, &[thing(&server, "made", "red", 1.0)]).await;
-    }
+    };
+    switch(false).await;
+    send(&server, &[thing(&server, "made", "red", 1.0)]).await;
+    server.pass_of("triggers").await;
+    switch(true).await;
     assert_eq!(fired(&server, &automation).await, 0);
     send(&server, &[thing(&server, "made", "red", 2.0)]).await;
     assert_eq!(firings(&server, &automation, 1).await.len(), 1);
@@ -276,14 +279,35 @@ async fn a_restart_loses_no_window_and_fires_nothing_twice() {
 }
 
 #[tokio::test]
-async fn what_tells_of_its_own_firing_does_not_fire_it() {
+async fn automations_that_answer_to_everything_do_not_answer_to_each_other() {
     let server = server(tidegate_testkit::sqlite().await).await;
     let everything = json!({ "type": "event", "posture": "Reactive", "expect": [] });
-    let automation = automation(&server, everything, json!([{ "type": "do-nothing" }])).await;
-    let before = firings(&server, &automation, 1).await.len();
+    let nothing = json!([{ "type": "do-nothing" }]);
+    let first = automation(&server, everything.clone(), nothing.clone()).await;
+    let second = automation(&server, everything, nothing).await;
+    let before = firings(&server, &first, 2).await.len();
     send(&server, &[thing(&server, "made", "red", 0.0)]).await;
-    assert_eq!(firings(&server, &automation, before + 1).await.len(), before + 1);
-    assert_eq!(fired(&server, &automation).await, before + 1);
+    assert_eq!(firings(&server, &first, before + 1).await.len(), before + 1);
+    for id in [&first, &second] {
+        let count = fired(&server, id).await;
+        server.pass_of("automation-actions").await;
+        assert_eq!(fired(&server, id).await, count);
+    }
+}
+
+#[tokio::test]
+async fn automations_that_fire_each_other_come_to_an_end() {
+    let server = server(tidegate_testkit::sqlite().await).await;
+    let on_firing = |of: Value| json!({ "type": "event", "posture": "Reactive", "expect": ["prefect.automation.triggered", "made"], "match": of });
+    let nothing = json!([{ "type": "do-nothing" }]);
+    let first = automation(&server, on_firing(json!({})), nothing.clone()).await;
+    let second =
+        automation(&server, on_firing(json!({ "prefect.resource.id": "prefect.automation.*" })), nothing).await;
+    send(&server, &[thing(&server, "made", "red", 0.0)]).await;
+    firings(&server, &second, 4).await;
+    let count = fired(&server, &first).await;
+    assert_eq!(fired(&server, &first).await, count);
+    assert_eq!(count, 5, "nine in a row, by turns");
 }
 
 /// Answers requests one by one: the first with 503, the others with 200. Tells what it got.

@@ -66,11 +66,14 @@ CREATE TABLE automation_firing (
     automation_id uuid NOT NULL,
     triggered timestamptz NOT NULL,
     event_id uuid NOT NULL,
+    -- How many firings led to it, one by the other.
+    depth bigint NOT NULL,
     automation json NOT NULL,
     firing json NOT NULL
 );
 CREATE INDEX automation_firing_automation ON automation_firing (automation_id, triggered);
 CREATE INDEX automation_firing_triggered ON automation_firing (triggered);
+CREATE INDEX automation_firing_event ON automation_firing (event_id);
 
 -- What is to be done because of it. A row without an outcome is still to do.
 CREATE TABLE automation_action (

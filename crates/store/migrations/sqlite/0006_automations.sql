@@ -66,11 +66,14 @@ CREATE TABLE automation_firing (
     automation_id BLOB NOT NULL,
     triggered INTEGER NOT NULL,
     event_id BLOB NOT NULL,
+    -- How many firings led to it, one by the other.
+    depth INTEGER NOT NULL,
     automation TEXT NOT NULL,
     firing TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX automation_firing_automation ON automation_firing (automation_id, triggered);
 CREATE INDEX automation_firing_triggered ON automation_firing (triggered);
+CREATE INDEX automation_firing_event ON automation_firing (event_id);
 
 -- What is to be done because of it. A row without an outcome is still to do.
 CREATE TABLE automation_action (

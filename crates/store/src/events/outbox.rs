@@ -59,6 +59,20 @@ impl Tx {
         Ok(events.into_iter().map(|event| (positions[&event.id], event)).collect())
     }
 
+    /// When the first event after a position was received, among those that are committed. On PostgreSQL a transaction that is
+    /// still open, of whomever, hides them from readers.
+    pub async fn oldest_unread(&mut self, after: Position) -> Result<Option<Timestamp>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => sql!("SELECT min(received) FROM event_outbox WHERE seq > $1", after.sequence),
+            Dialect::Postgres => sql!(
+                "SELECT min(received) FROM event_outbox WHERE xid >= $1::text::xid8 AND (xid, seq) > ($1::text::xid8, $2)",
+                after.transaction.max(0).to_string(),
+                after.sequence,
+            ),
+        };
+        self.one(&sql, |row| row.next()).await
+    }
+
     /// Removes entries that every reader has long seen.
     pub async fn delete_outbox_before(&mut self, time: Timestamp) -> Result<u64> {
         // The newest entry stays: the numbers of SQLite must go on from it.

@@ -13,15 +13,20 @@ use uuid::Uuid;
 
 use crate::{ResourceEvent, Result, Tx, Wake, related, sql, value};
 
+/// Automations that fire because of each other do so this often in a row, and no more.
+const DEEPEST: i64 = 8;
+
 /// The firings of one evaluation: each a little later than the one before, so that their order can be told.
 pub(super) struct Firings {
     now: Timestamp,
     count: u64,
+    /// Those that were one too many in a row.
+    pub(super) cut_off: u64,
 }
 
 impl Firings {
     pub(super) fn at(now: Timestamp) -> Self {
-        Self { now, count: 0 }
+        Self { now, count: 0, cut_off: 0 }
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -76,7 +81,7 @@ impl Tx {
                 None => return Ok(()),
             }
         }
-        self.act(automation, &firing).await
+        self.act(automation, &firing, firings).await
     }
 
     /// A part of a trigger fired. Answers the firing of the whole if that made it complete.
@@ -125,17 +130,23 @@ impl Tx {
     }
 
     /// A whole automation fires: tells of it, remembers it, and leaves its actions to do.
-    async fn act(&mut self, automation: &Automation, firing: &Firing) -> Result<()> {
+    async fn act(&mut self, automation: &Automation, firing: &Firing, firings: &mut Firings) -> Result<()> {
+        let depth = self.depth_of(firing.triggering_event.as_ref()).await?;
+        if depth > DEEPEST {
+            firings.cut_off += 1;
+            return Ok(());
+        }
         let event = state_change(automation, firing);
         self.emit(&event).await?;
         self.execute(&sql!(
-            "INSERT INTO automation_firing (id, workspace_id, automation_id, triggered, event_id, automation, firing) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO automation_firing (id, workspace_id, automation_id, triggered, event_id, depth, automation, \
+             firing) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             firing.id,
             self.workspace(),
             automation.id,
             firing.triggered,
             event.id,
+            depth,
             value::json(automation),
             value::json(firing),
         ))
@@ -147,6 +158,18 @@ impl Tx {
         }
         self.wake(Wake::Automations);
         Ok(())
+    }
+
+    /// How many firings led to an event: none, unless it tells of a firing itself.
+    async fn depth_of(&mut self, event: Option<&ReceivedEvent>) -> Result<i64> {
+        let Some(event) = event.filter(|event| event.event.starts_with("prefect.automation.")) else { return Ok(0) };
+        let told = event.related.iter().find(|resource| {
+            resource.get("prefect.resource.role").is_some_and(|role| role == "automation-triggered-event")
+        });
+        let told = told.and_then(|resource| resource.get("prefect.resource.id")?.strip_prefix("prefect.event."));
+        let id = told.and_then(|id| Uuid::parse_str(id).ok()).unwrap_or(event.id);
+        let sql = sql!("SELECT depth FROM automation_firing WHERE event_id = $1", id);
+        Ok(self.optional(&sql, |row| row.next::<i64>()).await?.map_or(0, |depth| depth + 1))
     }
 
     async fn leave_action(&mut self, firing: Uuid, position: i64, action: &Action, on_trigger: bool) -> Result<()> {

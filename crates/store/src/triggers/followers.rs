@@ -4,7 +4,7 @@ use tidegate_api::events::ReceivedEvent;
 use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::{Result, Sql, StoredEvent, Tx, sql};
+use crate::{Dialect, Position, Result, Sql, StoredEvent, Tx, sql};
 
 /// Followers brought back at once.
 const FOLLOWERS: i64 = 500;
@@ -29,11 +29,19 @@ impl Tx {
         self.execute(&sql!("DELETE FROM trigger_follower WHERE event_id = $1", id)).await.map(drop)
     }
 
-    /// Which of these events are stored and do not wait themselves.
-    pub async fn known_events(&mut self, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    /// Which of these events came no later than a position, and do not wait themselves.
+    pub async fn known_events(&mut self, ids: &[Uuid], to: Position) -> Result<Vec<Uuid>> {
         let mut sql = Sql::new("SELECT id FROM event WHERE ");
         sql.push_ids(self.dialect(), "id", ids);
         sql.push(" AND NOT EXISTS (SELECT 1 FROM trigger_follower WHERE event_id = event.id)");
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM event_outbox WHERE event_id = event.id AND ");
+        match self.dialect() {
+            Dialect::Sqlite => sql.push("seq > ").bind(to.sequence).push(")"),
+            Dialect::Postgres => {
+                sql.push("(xid, seq) > (").bind(to.transaction.max(0).to_string()).push("::text::xid8, ");
+                sql.bind(to.sequence).push("))")
+            }
+        };
         self.all(&sql, |row| row.next()).await
     }
 

@@ -1,6 +1,9 @@
 //! Windows of triggers: what they count is a row each, changed as `core::triggers` says.
 
-use tidegate_api::{automations::EventTrigger, events::ReceivedEvent};
+use tidegate_api::{
+    automations::{Automation, EventTrigger},
+    events::ReceivedEvent,
+};
 use tidegate_core::{
     json::to_text,
     time::Timestamp,
@@ -174,6 +177,18 @@ impl Tx {
     pub(crate) async fn forget_counted(&mut self, automation: Uuid) -> Result<()> {
         self.execute(&sql!("DELETE FROM trigger_window WHERE automation_id = $1", automation)).await?;
         self.execute(&sql!("DELETE FROM trigger_part_firing WHERE automation_id = $1", automation)).await.map(drop)
+    }
+}
+
+impl Tx {
+    /// Forgets the windows of an automation that wait for something that does not come.
+    pub(crate) async fn forget_waiting(&mut self, automation: &Automation) -> Result<()> {
+        let waits = |rule: &&EventTrigger| rule.posture == Posture::Proactive;
+        let ids: Vec<Uuid> =
+            automation.trigger.event_triggers().into_iter().filter(waits).map(|rule| rule.id).collect();
+        let mut sql = Sql::new("DELETE FROM trigger_window WHERE ");
+        sql.push_ids(self.dialect(), "trigger_id", &ids);
+        self.execute(&sql).await.map(drop)
     }
 }
 
