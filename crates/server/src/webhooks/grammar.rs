@@ -181,7 +181,7 @@ mod tests {
         for (template, why) in [
             ("{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}", "no tag `macro`"),
             ("{% set a = 'x' %}{% set b = a ~ a %}", "join texts where"),
-            ("{% set a %}x{% endset %}{{ a }}", "no tag `endset`"),
+            ("{% set a %}x{% endset %}{{ a }}", "needs a value"),
             ("{% with a = 'x' %}{{ a }}{% endwith %}", "no tag `with`"),
             ("{{ 'x' * 100000000 }}", "do not multiply"),
             ("{% for a in body recursive %}{{ loop(a) }}{% endfor %}", "not recursive"),

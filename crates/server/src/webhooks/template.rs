@@ -1,7 +1,7 @@
 //! Renders a webhook's template: it sees the request and nothing else, in a bounded number of steps, into a bounded text.
 //! What is put out lands in JSON, so texts are escaped for it and everything else is written as JSON.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior, Value,
@@ -35,13 +35,13 @@ pub fn render(template: &str, message: &Message) -> Result<String, String> {
         out.write_str(&text).map_err(Error::from)
     });
     filters::add_to(&mut environment);
-    let context = Value::from_iter([
+    let context = Value::from(BTreeMap::from([
         ("method", Value::from(&message.method)),
         ("headers", Value::from_object(Headers::of(message))),
         ("body", value_of(&body)),
         ("raw_body", Value::from(message.text())),
         ("query", value_of(&JsonValue::Object(message.query_fields()))),
-    ]);
+    ]));
     let mut out = Bounded(Vec::new());
     let compiled = environment.template_from_str(template).map_err(|error| told(&error))?;
     compiled.render_captured_to(context, &mut out).map_err(|error| told(&error))?;
@@ -106,7 +106,10 @@ pub(super) fn value_of(value: &JsonValue) -> Value {
         },
         JsonValue::String(text) => Value::from(text),
         JsonValue::Array(items) => items.iter().map(value_of).collect(),
-        JsonValue::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value_of(value))).collect(),
+        JsonValue::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), value_of(value)));
+            Value::from(fields.collect::<BTreeMap<String, Value>>())
+        }
     }
 }
 

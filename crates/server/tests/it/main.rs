@@ -9,6 +9,7 @@ mod leases;
 mod logs;
 mod recorder;
 mod requests;
+mod s3_example;
 mod scheduling;
 mod served;
 mod shutdown;
