@@ -22,7 +22,10 @@ fn webhooks_are_created_changed_replayed_and_deleted() {
     assert!(root.starts_with("http://127.0.0.1:") && !root.ends_with("/api"), "{address}");
     let listed = json(&["webhook", "ls"]);
     let id = listed[0]["id"].as_str().unwrap();
-    assert_eq!((listed[0]["slug"].as_str(), listed[0]["verification"]["secret"].as_str()), (Some(slug), Some("********")));
+    assert_eq!(
+        (listed[0]["slug"].as_str(), listed[0]["verification"]["secret"].as_str()),
+        (Some(slug), Some("********"))
+    );
     let shown = ok(&["webhook", "get", id]);
     assert!(shown.contains("of the shop") && shown.contains("header") && !shown.contains("hush"), "{shown}");
 

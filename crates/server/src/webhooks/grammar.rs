@@ -2,8 +2,9 @@
 //! and repeats; it cannot keep what it has built and build on that, which is how small templates make huge texts. So a
 //! template that gets by here needs no more memory than a few times its request, and rendering it needs no clock.
 
+use tidegate_api::templates::{self, Invalid};
+
 use super::filters;
-use crate::parameters::templates::{self, Invalid};
 
 /// Characters of a template.
 const LONGEST: usize = 64 * 1024;

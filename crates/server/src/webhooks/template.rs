@@ -1,7 +1,7 @@
 //! Renders a webhook's template: it sees the request and nothing else, in a bounded number of steps, into a bounded text.
 //! What is put out lands in JSON, so texts are escaped for it and everything else is written as JSON.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, error::Error as _, sync::Arc};
 
 use minijinja::{
     Environment, Error, ErrorKind, UndefinedBehavior, Value,
@@ -51,6 +51,10 @@ pub fn render(template: &str, message: &Message) -> Result<String, String> {
 fn told(error: &Error) -> String {
     if error.kind() == ErrorKind::OutOfFuel {
         return "the template takes too many steps for a request of this size".into();
+    }
+    // What the output said when it was full.
+    if let Some(full) = error.source().filter(|cause| cause.is::<std::io::Error>()) {
+        return full.to_string();
     }
     let detail = error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned);
     error.line().map_or(detail.clone(), |line| format!("line {line} of the template: {detail}"))
@@ -138,7 +142,9 @@ fn write_json(value: &Value, out: &mut String, depth: usize) -> Result<(), Error
     }
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => out.push_str("null"),
-        ValueKind::Bool | ValueKind::Number => out.push_str(&value.to_string()),
+        // Jinja has its own words for these.
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => out.push_str(&value.to_string()),
         ValueKind::Seq | ValueKind::Iterable => {
             out.push('[');
             for (index, item) in value.try_iter()?.enumerate() {

@@ -177,7 +177,7 @@ async fn too_large_and_too_many_are_refused(database: FreshDatabase) {
     assert_eq!(send(&server, &hook, &[], "x".repeat(1001)).await.status, 413);
     assert!(send_in_chunks(&server, &hook, 20).await.starts_with("HTTP/1.1 413 "));
     for _ in 0..3 {
-        assert_eq!(send(&server, &hook, &[("content-type", "text/plain")], "x").await.status, 204);
+        assert_eq!(send(&server, &hook, &[], "{}").await.status, 204);
     }
     let limited = send(&server, &hook, &[], "").await;
     assert_eq!((limited.status, limited.header("retry-after")), (429, Some("20")));
