@@ -59,6 +59,9 @@ pub struct CleanupOutcome {
     pub expires: Option<Timestamp>,
 }
 
+/// A message in somebody's hands: its pool, the token and its end, and how often it was handed out.
+type Held = (Uuid, Option<String>, Option<Timestamp>, i64);
+
 impl CleanupOutcome {
     fn refused(status: &'static str, reason: &'static str) -> Self {
         Self { status, reason: Some(reason), expires: None }
@@ -184,7 +187,6 @@ impl Tx {
             ),
             id
         );
-        type Held = (Uuid, Option<String>, Option<Timestamp>, i64);
         let found: Option<Held> =
             self.optional(&sql, |row| Ok((row.next()?, row.next()?, row.next()?, row.next()?))).await?;
         let Some((of_pool, held, expires, deliveries)) = found else {

@@ -94,9 +94,8 @@ async fn serve(app: App, mut socket: WebSocket, pool: String) {
 
 async fn converse(app: &App, socket: &mut WebSocket, pool: &str) -> Result<(), End> {
     let text = handshake::receive_text(socket).await.ok_or(End::Gone)?;
-    let hello = match frames::read(&text) {
-        Some(Frame { payload: Incoming::Hello(hello), .. }) => hello,
-        _ => return Err(Reason::ProtocolError.into()),
+    let Some(Frame { payload: Incoming::Hello(hello), .. }) = frames::read(&text) else {
+        return Err(Reason::ProtocolError.into());
     };
     // Subscribed before the first look, so that nothing falls between the look and the wait.
     let wakes = app.store.wakes();

@@ -69,7 +69,9 @@ fn stripe(secret: &str, tolerance: f64, header: &str, message: &Message, now: Ti
 /// Whether `given` is the hex HMAC-SHA256 of the parts.
 fn is_signed(secret: &str, parts: &[&[u8]], given: &str) -> bool {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else { return false };
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     unhex(given).is_some_and(|given| mac.verify_slice(&given).is_ok())
 }
 

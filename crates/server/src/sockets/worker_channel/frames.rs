@@ -20,7 +20,7 @@ pub(super) struct Frame<T = Incoming> {
 
 /// What workers may say.
 pub(super) enum Incoming {
-    Hello(Hello),
+    Hello(Box<Hello>),
     Heartbeat(Heartbeat),
     Cleanup { message_id: Uuid, reservation_token: String, operation: CleanupOperation },
 }
@@ -95,6 +95,7 @@ impl Hello {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
 pub(super) struct Heartbeat {
     pub consumer_id: Uuid,
     pub worker_name: String,
@@ -120,7 +121,7 @@ struct Release {
 pub(super) fn read(text: &str) -> Option<Frame> {
     let Envelope { r#type: kind, id, payload, .. } = serde_json::from_str(text).ok()?;
     let payload = match kind.as_str() {
-        "worker.hello.v1" => Incoming::Hello(of(payload).filter(Hello::is_sound)?),
+        "worker.hello.v1" => Incoming::Hello(Box::new(of(payload).filter(Hello::is_sound)?)),
         "worker.heartbeat.v1" => {
             Incoming::Heartbeat(of(payload).filter(|beat: &Heartbeat| beat.heartbeat_interval_seconds > 0)?)
         }
@@ -168,7 +169,7 @@ mod tests {
         payload.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         let frame = json!({"type": "worker.hello.v1", "id": Uuid::from_u128(2), "sent_at": "2026-01-01T00:00:00Z", "payload": payload});
         match read(&frame.to_string())?.payload {
-            Incoming::Hello(hello) => Some(hello),
+            Incoming::Hello(hello) => Some(*hello),
             _ => None,
         }
     }
