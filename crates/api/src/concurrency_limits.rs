@@ -85,6 +85,26 @@ pub struct ConcurrencyLeaseHolder {
     pub id: Uuid,
 }
 
+/// Who holds slots of a limit, since when and, unless the lease is renewed, until when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConcurrencyHolder {
+    pub lease_id: Uuid,
+    /// `null` where the client did not say.
+    pub holder: Option<ConcurrencyHolderName>,
+    pub slots: i64,
+    pub since: Timestamp,
+    pub expires: Timestamp,
+}
+
+/// A holder with its name, where it is a run that is still there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConcurrencyHolderName {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub id: Uuid,
+    pub name: Option<String>,
+}
+
 /// A limit by tag, in the old shape.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ConcurrencyLimit {

@@ -22,6 +22,7 @@ pub mod templates;
 pub mod text_search;
 pub mod ui;
 pub mod variables;
+pub mod webhooks;
 pub mod work_pools;
 
 pub use patch::Patch;

@@ -5,7 +5,7 @@ use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::{
     api, artifact, block, completion, concurrency_limit, config, deployment, document, events, flow, flow_run,
-    global_concurrency_limit, profile, server, task_run, variable, work_pool, work_queue, worker,
+    global_concurrency_limit, profile, server, task_run, variable, webhook, work_pool, work_queue, worker,
 };
 use crate::out::{Colour, Format};
 use crate::settings::{Override, table};
@@ -127,6 +127,9 @@ pub enum Command {
     Variable(variable::Command),
     /// Print the version and where things are
     Version(crate::commands::version::Arguments),
+    /// Incoming webhooks, and the requests that they were sent
+    #[command(subcommand, alias = "webhooks")]
+    Webhook(webhook::Command),
     /// Work pools
     #[command(subcommand, alias = "work-pools")]
     WorkPool(work_pool::Command),

@@ -22,6 +22,7 @@ pub mod values;
 pub mod variable;
 pub mod version;
 pub mod watch;
+pub mod webhook;
 pub mod work_pool;
 pub mod work_queue;
 pub mod worker;
@@ -60,6 +61,7 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
             Command::TaskRun(command) => task_run::run(command, &client, out).await,
             Command::Variable(command) => variable::run(command, &client, out).await,
             Command::Version(arguments) => version::run(&arguments, &client, settings, out).await,
+            Command::Webhook(command) => webhook::run(command, &client, out).await,
             Command::WorkPool(command) => work_pool::run(command, &client, settings, out).await,
             Command::WorkQueue(command) => work_queue::run(command, &client, out).await,
             Command::Completion(_)

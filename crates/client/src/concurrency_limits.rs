@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use tidegate_api::{
-    concurrency_limits::{ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update},
+    concurrency_limits::{ConcurrencyHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update},
     deployments::GlobalConcurrencyLimit,
 };
+use uuid::Uuid;
 
 use crate::{Client, Method, Page, Result, http::segment, page::UNSORTED};
 
@@ -27,6 +28,17 @@ impl Client {
 
     pub async fn delete_concurrency_limit(&self, id_or_name: &str) -> Result<()> {
         self.delete(&path(id_or_name)).await
+    }
+
+    /// Who holds slots, longest first. On Tidegate servers only.
+    pub async fn list_concurrency_holders(&self, id_or_name: &str) -> Result<Vec<ConcurrencyHolder>> {
+        self.get(&format!("{}/holders", path(id_or_name))).await
+    }
+
+    /// Takes the slots from a holder. On Tidegate servers only.
+    pub async fn release_concurrency_holder(&self, id_or_name: &str, lease: Uuid) -> Result<()> {
+        let path = format!("{}/holders/{lease}/release", path(id_or_name));
+        self.tell(Method::POST, &path, &json!({})).await
     }
 }
 

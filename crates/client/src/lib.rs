@@ -23,6 +23,7 @@ mod socket;
 mod streams;
 mod task_runs;
 mod variables;
+mod webhooks;
 mod work_pools;
 mod work_queues;
 mod worker_channel;

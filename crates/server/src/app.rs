@@ -7,10 +7,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     ingest::Ingest,
+    routes::concurrency_limits::waiting::Line,
     services::Board,
     settings::Settings,
-    sockets::hubs::{EventHub, LogHub},
+    sockets::{
+        hubs::{EventHub, LogHub},
+        worker_channel::registry::WorkerChannels,
+    },
     task_workers::TaskWorkers,
+    webhooks::limits::Limits,
 };
 
 /// A handle to what is shared. Every layer of a request takes one, so a copy is one count.
@@ -44,6 +49,12 @@ pub struct Shared {
     pub log_hub: LogHub,
     /// The workers of background tasks that are connected.
     pub task_workers: TaskWorkers,
+    /// The worker channels that are open.
+    pub worker_channels: WorkerChannels,
+    /// Requests that wait for concurrency slots, in line.
+    pub slot_line: Line,
+    /// How many requests each webhook may still take.
+    pub webhook_limits: Limits,
     /// Cancelled when the server begins to stop: long polls and sockets end on it.
     pub stopping: CancellationToken,
 }

@@ -19,6 +19,7 @@ pub mod services;
 pub mod settings;
 pub mod sockets;
 pub mod task_workers;
+pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 
@@ -45,7 +46,7 @@ const LAST_PASSES: Duration = Duration::from_secs(2);
 
 pub use app::App;
 pub use router::{router, unserved};
-pub use settings::{Events, Loop, Services, Settings};
+pub use settings::{Events, Loop, Services, Settings, Webhooks};
 
 /// What tells a server the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -161,6 +162,9 @@ async fn open(settings: Settings, store: Store) -> anyhow::Result<App> {
         settings: Arc::new(settings),
         services: Board::default(),
         task_workers: TaskWorkers::default(),
+        worker_channels: sockets::worker_channel::registry::WorkerChannels::default(),
+        slot_line: routes::concurrency_limits::waiting::Line::default(),
+        webhook_limits: webhooks::limits::Limits::default(),
         stopping,
     }))
 }

@@ -50,9 +50,11 @@ pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
     request
 }
 
-/// Basic auth with the configured string, or the same password as a bearer token. Liveness probes pass without.
+/// Basic auth with the configured string, or the same password as a bearer token. Liveness probes pass without, and so do
+/// webhooks, which have checks of their own.
 pub async fn authenticate(State(expected): State<Arc<str>>, request: Request, next: Next) -> Response {
-    let open = matches!(request.uri().path(), "/api/health" | "/api/ready");
+    let path = request.uri().path();
+    let open = matches!(path, "/api/health" | "/api/ready") || path.starts_with(crate::routes::hooks::PREFIX);
     // Sockets carry their token in the first message, or in this same header.
     let is_socket = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
     if open || is_socket || request.method() == Method::OPTIONS || is_authorized(&request, &expected) {

@@ -75,6 +75,10 @@ fn filter(method: &str) -> MethodFilter {
     }
 }
 
+/// How senders may call a webhook: whatever may carry a body.
+const HOOK_METHODS: MethodFilter =
+    MethodFilter::POST.or(MethodFilter::PUT).or(MethodFilter::PATCH).or(MethodFilter::DELETE);
+
 /// The operations of the contract that no module serves, which is none.
 pub fn unserved() -> Vec<String> {
     let served = all().served;
@@ -110,6 +114,7 @@ fn all() -> Routes {
         routes::templates::routes,
         routes::ui::routes,
         routes::variables::routes,
+        routes::webhooks::routes,
         routes::work_pools::routes,
         routes::work_queues::routes,
         crate::sockets::routes,
@@ -136,6 +141,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .nest("/api", api)
         .route("/metrics", axum::routing::get(crate::metrics::render))
+        .route("/hooks/{slug}", on(HOOK_METHODS, routes::hooks::receive))
         .fallback(async || no_route())
         // The first is the outermost. One call for all: the router boxes the service once per call and request.
         .layer((

@@ -38,6 +38,7 @@ pub struct Settings {
     pub services_enabled: bool,
     pub services: Services,
     pub events: Events,
+    pub webhooks: Webhooks,
     pub logs_stream_out: bool,
     /// Owner leases: how long a silent owner keeps a run.
     pub lease_seconds: f64,
@@ -47,6 +48,9 @@ pub struct Settings {
     pub deployment_slot_wait_seconds: f64,
     pub tag_slot_wait_seconds: f64,
     pub maximum_slot_wait_seconds: f64,
+    /// How long a worker has for a clean-up before it is another's, and how often it is tried.
+    pub cleanup_lease_seconds: f64,
+    pub cleanup_max_deliveries: i64,
     pub max_cache_key_length: usize,
     pub graph_max_nodes: usize,
     pub graph_max_artifacts: usize,
@@ -97,6 +101,19 @@ pub struct Events {
     pub backfill_page: i64,
 }
 
+/// What incoming webhooks take.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// Largest request body, bytes.
+    pub maximum_body_bytes: usize,
+    /// Of each webhook, where it does not say otherwise.
+    pub requests_per_minute: i64,
+    /// Requests older than this leave the log; 0 keeps them.
+    pub request_retention_seconds: f64,
+    /// Requests that the log keeps of each webhook.
+    pub requests_kept: i64,
+}
+
 const DAY: f64 = 86_400.0;
 
 impl Settings {
@@ -126,6 +143,7 @@ impl Settings {
             services_enabled: true,
             services: Services::default(),
             events: Events::default(),
+            webhooks: Webhooks::default(),
             logs_stream_out: true,
             lease_seconds: 30.0,
             heartbeat_lease_seconds: 540.0,
@@ -133,6 +151,8 @@ impl Settings {
             deployment_slot_wait_seconds: 30.0,
             tag_slot_wait_seconds: 10.0,
             maximum_slot_wait_seconds: 30.0,
+            cleanup_lease_seconds: 30.0,
+            cleanup_max_deliveries: 3,
             max_cache_key_length: 2000,
             graph_max_nodes: 10_000,
             graph_max_artifacts: 10_000,
@@ -189,6 +209,17 @@ impl Default for Events {
             maximum_name_length: 1024,
             backfill_seconds: 900.0,
             backfill_page: 250,
+        }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            maximum_body_bytes: 1024 * 1024,
+            requests_per_minute: 600,
+            request_retention_seconds: 7.0 * DAY,
+            requests_kept: 1000,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod handshake;
 pub mod hubs;
 mod logs_out;
 mod scheduled_task_runs;
+pub mod worker_channel;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub mod code {
     pub const GOING_AWAY: u16 = 1001;
     pub const PROTOCOL: u16 = 1002;
     pub const POLICY: u16 = 1008;
+    pub const INTERNAL: u16 = 1011;
     pub const TRY_AGAIN: u16 = 1013;
     /// A subscription that does not keep to its own rules.
     pub const VIOLATION: u16 = 4001;
@@ -36,6 +38,7 @@ pub fn routes(routes: Routes) -> Routes {
         .get("/events/out", events_out::connect)
         .get("/logs/out", logs_out::connect)
         .get("/task_runs/subscriptions/scheduled", scheduled_task_runs::connect)
+        .get("/work_pools/{name}/workers/connect", worker_channel::connect)
 }
 
 /// Says good-bye; whether the client hears it is its own affair.

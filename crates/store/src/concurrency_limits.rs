@@ -1,6 +1,7 @@
 //! Concurrency limits and the slots taken of them. A leased slot is a row that is counted, never a counter that drifts;
 //! only slots taken without a lease are a number on the limit.
 
+mod holders;
 mod tags;
 
 use tidegate_api::{
@@ -78,17 +79,6 @@ impl Limit {
     pub fn v2(&self) -> ConcurrencyLimitV2 {
         ConcurrencyLimitV2 { active_slots: self.taken(), ..self.row.clone() }
     }
-}
-
-/// A live holder of slots.
-#[derive(Clone, Debug)]
-pub struct Holder {
-    pub lease_id: Uuid,
-    pub holder_type: Option<String>,
-    pub holder_id: Option<Uuid>,
-    pub slots: i64,
-    pub since: Timestamp,
-    pub expires: Timestamp,
 }
 
 fn limit(now: Timestamp) -> impl FnMut(&mut Row<'_>) -> Result<Limit> {
@@ -222,7 +212,7 @@ impl Tx {
             id,
         ))
         .await?;
-        self.wake(Wake::Slots);
+        self.tell_of_free_slots(id).await?;
         Ok(true)
     }
 
@@ -233,27 +223,6 @@ impl Tx {
             self.wake(Wake::Slots);
         }
         Ok(deleted)
-    }
-
-    /// Who holds slots of a limit, longest first.
-    pub async fn list_concurrency_holders(&mut self, limit_id: Uuid) -> Result<Vec<Holder>> {
-        let sql = sql!(
-            "SELECT l.id, l.holder_type, l.holder_id, s.slots, l.created, l.expires FROM concurrency_slot AS s \
-             JOIN concurrency_lease AS l ON l.id = s.lease_id WHERE s.limit_id = $1 AND l.expires > $2 ORDER BY l.created",
-            limit_id,
-            self.now(),
-        );
-        self.all(&sql, |row| {
-            Ok(Holder {
-                lease_id: row.next()?,
-                holder_type: row.next()?,
-                holder_id: row.next()?,
-                slots: row.next()?,
-                since: row.next()?,
-                expires: row.next()?,
-            })
-        })
-        .await
     }
 
     /// Takes slots without a lease: a number on the limit, with decay settled up to now.
@@ -287,8 +256,7 @@ impl Tx {
             limit.row.id,
         ))
         .await?;
-        self.wake(Wake::Slots);
-        Ok(())
+        self.tell_of_free_slots(limit.row.id).await
     }
 
     /// Counts slots that were asked for and not given: they lengthen the wait that the next ones are told.
@@ -368,19 +336,22 @@ impl Tx {
             })
             .await?;
         let held = self.now().seconds_since(created).max(0.0);
-        for (limit_id, slots) in limits {
-            if let Some(limit) = self.lock_concurrency_limit(limit_id).await? {
-                let average = next_average(&limit.row, held / slots.max(1) as f64);
+        for (limit_id, slots) in &limits {
+            if let Some(limit) = self.lock_concurrency_limit(*limit_id).await? {
+                let average = next_average(&limit.row, held / (*slots).max(1) as f64);
                 self.execute(&sql!(
                     "UPDATE concurrency_limit SET avg_slot_occupancy_seconds = $1 WHERE id = $2",
                     average,
-                    limit_id,
+                    *limit_id,
                 ))
                 .await?;
             }
         }
         self.execute(&sql!("DELETE FROM concurrency_lease WHERE id = $1", id)).await?;
         self.wake(Wake::Slots);
+        for (limit_id, _) in limits {
+            self.tell_of_free_slots(limit_id).await?;
+        }
         Ok(true)
     }
 

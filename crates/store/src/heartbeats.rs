@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::{Result, Tx, sql};
 
 /// The owner's name of runs that speak for themselves.
-const CLIENT: &str = "client";
+pub(crate) const CLIENT: &str = "client";
 
 impl Tx {
     /// Gives running flow runs that sent a heartbeat a lease of so many seconds from now. A run that a worker owns is the

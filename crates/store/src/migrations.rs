@@ -24,7 +24,7 @@ macro_rules! migrations {
 }
 
 migrations! { 1 "0001_initial", 2 "0002_block_document_users", 3 "0003_event_link_key", 4 "0004_task_queue", 5 "0005_total_orders",
-6 "0006_automations" }
+6 "0006_automations", 7 "0007_webhooks", 8 "0008_slot_waiters", 9 "0009_cleanup_messages" }
 
 /// Arbitrary and fixed: servers that start together wait here for the one that migrates.
 const LOCK: i64 = 0x7469_6465;
@@ -47,7 +47,9 @@ pub(crate) async fn run(store: &Store, apply: bool) -> Result<()> {
                 })
                 .await?;
             check(&applied, tx.dialect())?;
-            for migration in &MIGRATIONS[applied.len()..] {
+            // By number, not by count: of branches that met, one may have brought its migration later.
+            let is_missing = |migration: &&Migration| applied.iter().all(|(number, _)| *number != migration.number);
+            for migration in MIGRATIONS.iter().filter(is_missing) {
                 if !apply {
                     return Err(Error::Setup(format!(
                         "the database's schema is behind (migration {} is missing); run `tidegate server database upgrade`",
@@ -82,17 +84,19 @@ impl Migration {
 }
 
 fn check(applied: &[(i64, String)], dialect: Dialect) -> Result<()> {
-    if applied.len() > MIGRATIONS.len() {
-        return Err(Error::Setup(
-            "the database was written by a newer Tidegate; upgrade this one, or restore a backup of the database"
-                .into(),
-        ));
-    }
-    for ((number, sum), migration) in applied.iter().zip(MIGRATIONS) {
-        if *number != migration.number || *sum != checksum(migration.text(dialect)) {
+    let newest = MIGRATIONS.iter().map(|migration| migration.number).max().unwrap_or(0);
+    for (number, sum) in applied {
+        if *number > newest {
+            return Err(Error::Setup(
+                "the database was written by a newer Tidegate; upgrade this one, or restore a backup of the database"
+                    .into(),
+            ));
+        }
+        let known = MIGRATIONS.iter().find(|migration| migration.number == *number);
+        if known.is_none_or(|migration| *sum != checksum(migration.text(dialect))) {
+            let name = known.map_or_else(|| number.to_string(), |migration| migration.name.to_owned());
             return Err(Error::Setup(format!(
-                "migration {} in the database is not the one this Tidegate knows; the database belongs to another build",
-                migration.name
+                "migration {name} in the database is not the one this Tidegate knows; the database belongs to another build"
             )));
         }
     }

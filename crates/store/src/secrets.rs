@@ -31,8 +31,8 @@ pub struct Secrets {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedKey {
     pub key_id: String,
-    /// How many block documents need it.
-    pub documents: i64,
+    /// How many block documents and webhooks need it.
+    pub secrets: i64,
 }
 
 impl Secrets {
@@ -81,15 +81,15 @@ impl Secrets {
     pub fn open(&self, id: Uuid, key_id: &str, sealed: &[u8]) -> Result<Vec<u8>> {
         if key_id != self.key_id() {
             return Err(Error::Secret(format!(
-                "block document {id} is encrypted with the key {key_id}, but this server has the key {}; start the \
-                 server with the key that the document was written with",
+                "the secret of {id} is encrypted with the key {key_id}, but this server has the key {}; start the \
+                 server with the key that it was written with",
                 self.key_id
             )));
         }
         let damaged = || {
             Error::Secret(format!(
-                "block document {id} cannot be decrypted: its stored data was changed or damaged; restore it from a \
-                 backup, or delete the document and save it again"
+                "the secret of {id} cannot be decrypted: its stored data was changed or damaged; restore it from a \
+                 backup, or delete it and save it again"
             ))
         };
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
@@ -119,15 +119,18 @@ impl Tx {
     pub async fn read_recorded_key(&mut self) -> Result<Option<RecordedKey>> {
         let recorded: Option<String> =
             self.optional(&sql!("SELECT value FROM configuration WHERE key = $1", KEY_ID), |row| row.parse()).await?;
-        let documents = self.one(&sql!("SELECT count(*) FROM block_document"), |row| row.next()).await?;
-        Ok(recorded.map(|key_id| RecordedKey { key_id, documents }))
+        let count =
+            "SELECT (SELECT count(*) FROM block_document) + (SELECT count(*) FROM webhook WHERE key_id IS NOT NULL)";
+        let secrets = self.one(&sql!(count), |row| row.next()).await?;
+        Ok(recorded.map(|key_id| RecordedKey { key_id, secrets }))
     }
 
-    /// Records the server's key. A database that holds documents of another key keeps that key's id.
+    /// Records the server's key. A database that holds secrets of another key keeps that key's id.
     pub async fn record_key(&mut self, secrets: &Secrets) -> Result<RecordedKey> {
         self.execute(&sql!(
             "INSERT INTO configuration (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE \
-             SET value = excluded.value WHERE NOT EXISTS (SELECT 1 FROM block_document)",
+             SET value = excluded.value WHERE NOT EXISTS (SELECT 1 FROM block_document) \
+             AND NOT EXISTS (SELECT 1 FROM webhook WHERE key_id IS NOT NULL)",
             KEY_ID,
             crate::value::json(secrets.key_id()),
         ))

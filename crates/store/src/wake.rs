@@ -14,6 +14,8 @@ pub enum Wake {
     Work { pool: Uuid, due: Option<Timestamp> },
     /// A run owned by some worker of this pool shall be cancelled.
     Cancel { pool: Uuid },
+    /// A pool was changed or deleted, or its workers have something to clean up.
+    Pool { pool: Uuid },
     /// Concurrency slots were given back.
     Slots,
     /// A schedule changed: the scheduler looks again.
@@ -32,6 +34,7 @@ impl Wake {
             Self::Logs => "logs".into(),
             Self::Work { pool, due } => format!("work {pool} {}", due.map_or(0, Timestamp::micros)),
             Self::Cancel { pool } => format!("cancel {pool}"),
+            Self::Pool { pool } => format!("pool {pool}"),
             Self::Slots => "slots".into(),
             Self::Schedules => "schedules".into(),
             Self::Tasks => "tasks".into(),
@@ -50,6 +53,7 @@ impl Wake {
                 Self::Work { pool, due: (micros != 0).then(|| Timestamp::from_micros(micros)).flatten() }
             }
             "cancel" => Self::Cancel { pool: words.next()?.parse().ok()? },
+            "pool" => Self::Pool { pool: words.next()?.parse().ok()? },
             "slots" => Self::Slots,
             "schedules" => Self::Schedules,
             "tasks" => Self::Tasks,

@@ -228,6 +228,7 @@ impl Tx {
         }
         // A raised limit or the end of a pause lets work flow.
         self.wake(Wake::Work { pool: after.id, due: None });
+        self.wake(Wake::Pool { pool: after.id });
         Ok(())
     }
 
@@ -279,6 +280,7 @@ impl Tx {
             self.emit_queue_event(&queue, "deleted").await?;
         }
         self.emit(&about(pool, "deleted").with_all(storage(pool)).at(self.now())).await?;
+        self.wake(Wake::Pool { pool: pool.id });
         self.execute(&sql!("DELETE FROM work_pool WHERE id = $1", pool.id)).await.map(drop)
     }
 }

@@ -48,6 +48,14 @@ pub enum Command {
     Disable { name: String },
     /// Delete a limit
     Delete { name: String },
+    /// List who holds slots of a limit, longest first
+    Holders { name: String },
+    /// Take the slots from a holder
+    Release {
+        name: String,
+        /// The holder's lease, as `holders` shows it
+        lease_id: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -122,7 +130,42 @@ pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Re
             }
             Ok(())
         }
+        Command::Holders { name } => holders(&name, client, out).await,
+        Command::Release { name, lease_id } => {
+            let lease = lookup::id(&lease_id)?;
+            require(client, &name).await?;
+            if !out.confirm(&format!("Take the slots of `{name}` from the holder of lease {lease}?"))? {
+                return Ok(());
+            }
+            match client.release_concurrency_holder(&name, lease).await {
+                Err(error) if error.is_not_found() => {
+                    let list = format!("global-concurrency-limit holders {name}");
+                    Err(failure::not_found("lease", lease, &list).into())
+                }
+                released => {
+                    released?;
+                    Ok(out.note(format!("The slots of lease {lease} are free."))?)
+                }
+            }
+        }
     }
+}
+
+async fn holders(name: &str, client: &Client, out: &mut Out) -> anyhow::Result<()> {
+    require(client, name).await?;
+    let holders = client.list_concurrency_holders(name).await?;
+    let columns = ["Lease", "Holder", "Name", "Slots", "Since", "Until"];
+    Ok(out.items(&holders, "holders", &columns, |holder, out| {
+        let who = holder.holder.as_ref();
+        vec![
+            Cell::new(holder.lease_id),
+            Cell::new(who.map(|who| format!("{} {}", who.kind, who.id)).unwrap_or_default()),
+            Cell::new(who.and_then(|who| who.name.as_deref()).unwrap_or_default()),
+            Cell::new(holder.slots),
+            out.relative(Some(holder.since)),
+            out.relative(Some(holder.expires)),
+        ]
+    })?)
 }
 
 async fn list(client: &Client, out: &mut Out) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::Context;
-use tidegate_server::{Events, Loop, Services};
+use tidegate_server::{Events, Loop, Services, Webhooks};
 
 use super::Settings;
 use super::database::Database;
@@ -38,6 +38,12 @@ pub fn of_settings(settings: &Settings) -> anyhow::Result<tidegate_server::Setti
         services_enabled: settings.flag(&server::SERVICES_ENABLED),
         services: services_of(settings),
         events: events_of(settings),
+        webhooks: Webhooks {
+            maximum_body_bytes: size(&server::WEBHOOKS_MAX_BODY_SIZE),
+            requests_per_minute: signed(settings.count(&server::WEBHOOKS_REQUESTS_PER_MINUTE)),
+            request_retention_seconds: seconds(&server::WEBHOOKS_REQUEST_RETENTION_PERIOD),
+            requests_kept: signed(settings.count(&server::WEBHOOKS_REQUESTS_KEPT)),
+        },
         logs_stream_out: settings.flag(&services::LOGS_STREAM_OUT_ENABLED),
         lease_seconds: seconds(&server::LEASE_SECONDS),
         heartbeat_lease_seconds: seconds(&server::HEARTBEAT_LEASE_SECONDS),
@@ -45,6 +51,8 @@ pub fn of_settings(settings: &Settings) -> anyhow::Result<tidegate_server::Setti
         deployment_slot_wait_seconds: seconds(&services::DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS),
         tag_slot_wait_seconds: seconds(&services::TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS),
         maximum_slot_wait_seconds: seconds(&services::CONCURRENCY_MAXIMUM_CONCURRENCY_SLOT_WAIT_SECONDS),
+        cleanup_lease_seconds: seconds(&server::WORKER_CHANNEL_CLEANUP_LEASE_SECONDS),
+        cleanup_max_deliveries: signed(settings.count(&server::WORKER_CHANNEL_CLEANUP_MAX_DELIVERY_ATTEMPTS)),
         max_cache_key_length: size(&services::TASKS_MAX_CACHE_KEY_LENGTH),
         graph_max_nodes: size(&server::FLOW_RUN_GRAPH_MAX_NODES),
         graph_max_artifacts: size(&server::FLOW_RUN_GRAPH_MAX_ARTIFACTS),

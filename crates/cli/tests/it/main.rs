@@ -9,3 +9,4 @@ mod place;
 mod profile;
 mod server;
 mod usage;
+mod webhooks;

@@ -29,9 +29,9 @@ pub async fn open_secrets(store: &Store, settings: &Settings) -> anyhow::Result<
     let recorded = store.write("encryption key", async move |tx: &mut Tx| tx.record_key(&kept).await).await?;
     if recorded.key_id != secrets.key_id() {
         bail!(
-            "the {} block documents of this database are encrypted with the key {}, but {source} holds the key {}; put \
+            "the {} secrets (block documents, webhooks) of this database are encrypted with the key {}, but {source} holds the key {}; put \
              the right key into {} or set {SETTING}",
-            recorded.documents,
+            recorded.secrets,
             recorded.key_id,
             secrets.key_id(),
             file.display(),
@@ -52,11 +52,11 @@ fn read_or_make(file: &Path, recorded: Option<&RecordedKey>) -> anyhow::Result<S
             parse(&text, &file.display().to_string())
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            if let Some(recorded) = recorded.filter(|recorded| recorded.documents > 0) {
+            if let Some(recorded) = recorded.filter(|recorded| recorded.secrets > 0) {
                 bail!(
-                    "the encryption key is missing: {} block documents of this database are encrypted with the key {}; \
+                    "the encryption key is missing: {} secrets (block documents, webhooks) of this database are encrypted with the key {}; \
                      restore {} or set {SETTING}",
-                    recorded.documents,
+                    recorded.secrets,
                     recorded.key_id,
                     file.display(),
                 );
@@ -96,8 +96,8 @@ fn warn_of_readers(file: &Path) {
 mod tests {
     use super::*;
 
-    fn recorded(documents: i64) -> RecordedKey {
-        RecordedKey { key_id: "abc".into(), documents }
+    fn recorded(secrets: i64) -> RecordedKey {
+        RecordedKey { key_id: "abc".into(), secrets }
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! Global concurrency limits over HTTP: taking slots by name, with and without leases, and giving them back.
 
 mod tags;
+pub mod waiting;
 
 use axum::{
     extract::{FromRequestParts, Path, State},
-    http::{StatusCode, request::Parts},
+    http::{HeaderName, HeaderValue, StatusCode, request::Parts},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tidegate_api::{
     Patch,
     concurrency_limits::{
-        ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create, ConcurrencyLimitV2Update,
-        ConcurrencyLimitWithLease, MinimalConcurrencyLimit,
+        ConcurrencyHolder, ConcurrencyLeaseHolder, ConcurrencyLimitV2, ConcurrencyLimitV2Create,
+        ConcurrencyLimitV2Update, ConcurrencyLimitWithLease, MinimalConcurrencyLimit,
     },
     contract,
     deployments::GlobalConcurrencyLimit,
 };
-use tidegate_core::{orchestration::clamped_poisson, time::Timestamp};
+use tidegate_core::orchestration::clamped_poisson;
 use tidegate_store::{Tx, concurrency_limits::Limit};
 use uuid::Uuid;
 
@@ -27,6 +28,7 @@ use crate::{
     extract::{Body, Db, no_route, parse_path_uuid},
     router::Routes,
 };
+use waiting::Wait;
 
 pub fn routes(routes: Routes) -> Routes {
     routes
@@ -35,6 +37,7 @@ pub fn routes(routes: Routes) -> Routes {
         .patch("/v2/concurrency_limits/{id_or_name}", update)
         .delete("/v2/concurrency_limits/{id_or_name}", delete)
         .get("/v2/concurrency_limits/{id_or_name}/holders", holders)
+        .post("/v2/concurrency_limits/{id_or_name}/holders/{lease_id}/release", release_holder)
         .post("/v2/concurrency_limits/filter", filter)
         .post("/v2/concurrency_limits/increment", increment)
         .post("/v2/concurrency_limits/increment-with-lease", increment_with_lease)
@@ -111,30 +114,36 @@ async fn delete(Db(store): Db, Path(name): Path<String>) -> Result<StatusCode, A
         .await
 }
 
-#[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are the wire's")]
-struct Holder {
-    lease_id: Uuid,
-    holder: Option<ConcurrencyLeaseHolder>,
-    slots: i64,
-    since: Timestamp,
-    expires: Timestamp,
-}
+/// How many requests wait for slots of a limit, on the server that answers.
+const WAITING: HeaderName = HeaderName::from_static("x-tidegate-waiting");
 
 /// Ours: who holds the slots, since when.
-async fn holders(Db(store): Db, Path(name): Path<String>) -> Result<Json<Vec<Holder>>, ApiError> {
-    store
+async fn holders(
+    State(app): State<App>,
+    Path(name): Path<String>,
+) -> Result<([(HeaderName, HeaderValue); 1], Json<Vec<ConcurrencyHolder>>), ApiError> {
+    let (name, holders) = app
+        .store
         .read(async move |tx: &mut Tx| {
             let limit = require(tx, &name).await?;
             let holders = tx.list_concurrency_holders(limit.row.id).await?;
-            let named = |holder: tidegate_store::concurrency_limits::Holder| Holder {
-                lease_id: holder.lease_id,
-                holder: holder.holder_type.zip(holder.holder_id).map(|(kind, id)| ConcurrencyLeaseHolder { kind, id }),
-                slots: holder.slots,
-                since: holder.since,
-                expires: holder.expires,
-            };
-            Ok(Json(holders.into_iter().map(named).collect()))
+            Ok::<_, ApiError>((limit.row.name, holders))
+        })
+        .await?;
+    Ok(([(WAITING, HeaderValue::from(app.slot_line.count(&name)))], Json(holders)))
+}
+
+/// Ours: takes the slots from a holder. The holder hears of it when it renews its lease the next time.
+async fn release_holder(Db(store): Db, Path((name, lease)): Path<(String, String)>) -> Result<StatusCode, ApiError> {
+    let lease = parse_path_uuid(&lease).ok_or_else(no_route)?;
+    store
+        .write(name.clone(), async move |tx: &mut Tx| {
+            let limit = require(tx, &name).await?;
+            if tx.release_concurrency_holder(limit.row.id, lease).await? {
+                Ok(StatusCode::NO_CONTENT)
+            } else {
+                Err(ApiError::not_found("The lease holds no slots of this limit."))
+            }
         })
         .await
 }
@@ -181,43 +190,44 @@ fn default_lease() -> f64 {
 
 /// How a request for slots ended.
 enum Taken {
-    All { limits: Vec<MinimalConcurrencyLimit>, lease: Option<Uuid> },
-    Full { retry_after: f64 },
+    All(Vec<MinimalConcurrencyLimit>),
+    Full {
+        retry_after: f64,
+        /// The fastest decay among the limits: slots that come back without anybody giving them back.
+        decay_per_second: f64,
+    },
 }
 
 async fn increment(
     State(app): State<App>,
-    Db(store): Db,
+    wait: Wait,
     Body(body): Body<Increment>,
 ) -> Result<Json<Vec<MinimalConcurrencyLimit>>, ApiError> {
-    let key = body.names.clone();
-    match store.write(key, async move |tx: &mut Tx| take(&app, tx, &body, None).await).await? {
-        Taken::All { limits, .. } => Ok(Json(limits)),
-        Taken::Full { retry_after } => Err(locked(retry_after)),
-    }
+    Ok(Json(waiting::take(&app, body, None, wait).await?))
 }
 
 async fn increment_with_lease(
     State(app): State<App>,
-    Db(store): Db,
+    wait: Wait,
     Body(body): Body<Increment>,
 ) -> Result<Json<ConcurrencyLimitWithLease>, ApiError> {
-    let key = body.names.clone();
-    let lease = Uuid::now_v7();
-    match store.write(key, async move |tx: &mut Tx| take(&app, tx, &body, Some(lease)).await).await? {
-        Taken::All { limits, lease } => {
-            Ok(Json(ConcurrencyLimitWithLease { lease_id: lease.unwrap_or_default(), limits }))
-        }
-        Taken::Full { retry_after } => Err(locked(retry_after)),
-    }
+    let lease_id = Uuid::now_v7();
+    Ok(Json(ConcurrencyLimitWithLease { lease_id, limits: waiting::take(&app, body, Some(lease_id), wait).await? }))
 }
 
 fn locked(retry_after: f64) -> ApiError {
     ApiError::Locked { detail: "Locked".into(), retry_after }
 }
 
-/// Takes slots of all limits or of none. Unknown names and inactive limits do not count.
-async fn take(app: &App, tx: &mut Tx, request: &Increment, lease: Option<Uuid>) -> Result<Taken, ApiError> {
+/// Takes slots of all limits or of none. Unknown names and inactive limits do not count. What is denied lengthens the wait
+/// that others are told; who waits in line is counted once.
+async fn take(
+    app: &App,
+    tx: &mut Tx,
+    request: &Increment,
+    lease: Option<Uuid>,
+    counts_denial: bool,
+) -> Result<Taken, ApiError> {
     let limits = tx.lock_concurrency_limits(&request.names).await?;
     let active: Vec<&Limit> = limits.iter().filter(|limit| limit.row.active).collect();
     if active.iter().any(|limit| limit.row.limit < request.slots) {
@@ -233,10 +243,13 @@ async fn take(app: &App, tx: &mut Tx, request: &Increment, lease: Option<Uuid>) 
         )));
     }
     if active.iter().any(|limit| limit.taken() + request.slots > limit.row.limit) {
-        for limit in &active {
-            tx.deny_slots(limit, request.slots, app.longest_slot_wait(limit)).await?;
+        if counts_denial {
+            for limit in &active {
+                tx.deny_slots(limit, request.slots, app.longest_slot_wait(limit)).await?;
+            }
         }
-        return Ok(Taken::Full { retry_after: app.retry_after(&active, request.slots) });
+        let decay_per_second = active.iter().map(|limit| limit.row.slot_decay_per_second).fold(0.0, f64::max);
+        return Ok(Taken::Full { retry_after: app.retry_after(&active, request.slots), decay_per_second });
     }
     let mut leased = Vec::new();
     for limit in &active {
@@ -250,7 +263,7 @@ async fn take(app: &App, tx: &mut Tx, request: &Increment, lease: Option<Uuid>) 
     if let Some(lease) = lease {
         tx.create_lease(lease, &leased, request.slots, request.lease_duration, request.holder.as_ref()).await?;
     }
-    Ok(Taken::All { limits: limits.iter().map(minimal).collect(), lease })
+    Ok(Taken::All(limits.iter().map(minimal).collect()))
 }
 
 fn minimal(limit: &Limit) -> MinimalConcurrencyLimit {

@@ -196,7 +196,7 @@ pub(crate) fn pages(count: i64, limit: i64) -> i64 {
     if limit > 0 { (count + limit - 1) / limit } else { 0 }
 }
 
-fn is_reserved(name: &str) -> bool {
+pub(crate) fn is_reserved(name: &str) -> bool {
     name.to_lowercase().starts_with("prefect")
 }
 

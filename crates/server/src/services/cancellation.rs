@@ -1,6 +1,9 @@
 //! Finishes cancellations: task runs and sub-flows of cancelled runs end too, and a run cannot be CANCELLING for ever.
 
-use tidegate_core::state::{StateCreate, StateType};
+use tidegate_core::{
+    orchestration::Status,
+    state::{StateCreate, StateType},
+};
 use tidegate_store::{TaskProposal, Tx, flow_run_states::Proposal};
 
 use super::{Report, Service};
@@ -71,7 +74,14 @@ async fn end_overdue(app: &App) -> anyhow::Result<u64> {
         };
         app.store
             .write(id, async move |tx: &mut Tx| {
-                tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await
+                let left = tx.read_cleanup_target(id).await?;
+                let changed = tx.set_flow_run_state(id, proposed.clone(), &Proposal::internal()).await?;
+                // What the worker did not end is told to whoever can end it.
+                let state = changed.filter(|changed| changed.result.status == Status::Accept);
+                if let (Some(target), Some(state)) = (left, state.and_then(|changed| changed.result.state)) {
+                    tx.ask_for_cleanup(state.id.0, id, &target).await?;
+                }
+                Ok::<_, tidegate_store::Error>(())
             })
             .await?;
     }

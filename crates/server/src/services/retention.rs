@@ -11,6 +11,8 @@ use crate::App;
 const RUNS: i64 = 100;
 /// Firings of automations deleted in one transaction.
 const FIRINGS: i64 = 500;
+/// Requests of webhooks deleted in one transaction.
+const WEBHOOK_REQUESTS: i64 = 1000;
 /// How long the outbox remembers: much longer than any subscriber may be behind.
 const OUTBOX_SECONDS: f64 = 3600.0;
 
@@ -46,6 +48,12 @@ impl Service for Retention {
             report.items += firings;
             report.more |= firings as i64 >= FIRINGS;
         }
+        forget_webhook_requests(app, now, &mut report).await?;
+        let forgotten = now.plus_seconds(-WEEK_SECONDS);
+        report.items += app
+            .store
+            .write("clean-up", async move |tx: &mut Tx| tx.delete_cleanup_messages_before(forgotten).await)
+            .await?;
         let kept = settings.run_retention_seconds;
         if kept > 0.0 {
             let before = now.plus_seconds(-kept);
@@ -60,6 +68,25 @@ impl Service for Retention {
         }
         Ok(report)
     }
+}
+
+/// The log of webhooks: what is old, and what is more than is kept of each.
+async fn forget_webhook_requests(app: &App, now: Timestamp, report: &mut Report) -> anyhow::Result<()> {
+    let (seconds, keep) = (app.settings.webhooks.request_retention_seconds, app.settings.webhooks.requests_kept);
+    let gone = app
+        .store
+        .write("webhook requests", async move |tx: &mut Tx| {
+            let trimmed = tx.trim_webhook_requests(keep).await?;
+            if seconds <= 0.0 {
+                return Ok((trimmed, 0));
+            }
+            let old = tx.delete_webhook_requests_before(now.plus_seconds(-seconds), WEBHOOK_REQUESTS).await?;
+            Ok::<_, tidegate_store::Error>((trimmed, old))
+        })
+        .await?;
+    report.items += gone.0 + gone.1;
+    report.more |= gone.1 as i64 >= WEBHOOK_REQUESTS;
+    Ok(())
 }
 
 const WEEK_SECONDS: f64 = 7.0 * 86_400.0;

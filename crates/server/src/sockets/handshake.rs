@@ -28,8 +28,26 @@ struct Auth {
     token: Option<String>,
 }
 
+/// What a socket asks of clients beyond the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Demands {
+    /// Whether clients of old are let in at all.
+    pub subprotocol: bool,
+    /// The one reason that all refusals give.
+    pub refusal: Option<&'static str>,
+}
+
 /// Upgrades the request and runs `serve` once the client has proved itself.
 pub fn accept<S, F>(app: App, headers: &HeaderMap, upgrade: WebSocketUpgrade, serve: S) -> Response
+where
+    S: FnOnce(App, WebSocket) -> F + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    accept_on(Demands::default(), app, headers, upgrade, serve)
+}
+
+/// As [`accept`], where more is asked.
+pub fn accept_on<S, F>(demands: Demands, app: App, headers: &HeaderMap, upgrade: WebSocketUpgrade, serve: S) -> Response
 where
     S: FnOnce(App, WebSocket) -> F + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
@@ -40,7 +58,7 @@ where
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|name| name.trim() == SUBPROTOCOL);
-    if !knows_subprotocol && app.settings.auth_string.is_some() {
+    if !knows_subprotocol && (demands.subprotocol || app.settings.auth_string.is_some()) {
         return StatusCode::FORBIDDEN.into_response();
     }
     let upgrade = upgrade
@@ -53,7 +71,7 @@ where
         let stopping = app.stopping.clone();
         if knows_subprotocol {
             let authenticated = tokio::select! {
-                authenticated = authenticate(&app, &mut socket) => authenticated,
+                authenticated = authenticate(&app, &mut socket, demands) => authenticated,
                 () = stopping.cancelled() => false,
             };
             if !authenticated {
@@ -66,7 +84,7 @@ where
     })
 }
 
-async fn authenticate(app: &App, socket: &mut WebSocket) -> bool {
+async fn authenticate(app: &App, socket: &mut WebSocket, demands: Demands) -> bool {
     let Some(text) = receive_text(socket).await else { return false };
     let auth = serde_json::from_str::<Auth>(&text).ok().filter(|auth| auth.r#type == "auth");
     let refusal = match (auth, &app.settings.auth_string) {
@@ -79,7 +97,7 @@ async fn authenticate(app: &App, socket: &mut WebSocket) -> bool {
         },
     };
     if let Some(reason) = refusal {
-        close(socket, code::POLICY, reason).await;
+        close(socket, code::POLICY, demands.refusal.unwrap_or(reason)).await;
         return false;
     }
     super::send(socket, Message::text(r#"{"type":"auth_success"}"#)).await

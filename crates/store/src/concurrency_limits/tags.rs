@@ -7,7 +7,7 @@ use tidegate_api::concurrency_limits::ConcurrencyLeaseHolder;
 use uuid::Uuid;
 
 use super::{Limit, limit};
-use crate::{Result, Sql, Tx, Wake, flow_run_states::FOR_EVER_SECONDS, sql};
+use crate::{Result, Sql, Tx, flow_run_states::FOR_EVER_SECONDS, sql};
 
 /// The name of the limit on a tag.
 pub fn tag_limit_name(tag: &str) -> String {
@@ -74,7 +74,6 @@ impl Tx {
         ] {
             self.execute(&sql!(statement, id)).await?;
         }
-        self.wake(Wake::Slots);
-        Ok(())
+        self.tell_of_free_slots(id).await
     }
 }

@@ -96,6 +96,21 @@ async fn a_schema_that_is_behind_is_not_touched_without_leave(database: Database
     assert!(refusal.contains("tidegate server database upgrade"), "{refusal}");
 }
 
+/// As after a branch without it was used on a database.
+async fn a_migration_that_was_passed_over_is_made_up_for(database: Database) {
+    let before = (schema(&database).await, applied(&database).await);
+    database
+        .write(async move |tx: &mut Tx| {
+            tx.batch("DROP INDEX deployment_concurrency_limit").await?;
+            tx.execute(&sql!("DELETE FROM tidegate_migration WHERE name = $1", "0008_slot_waiters")).await
+        })
+        .await;
+    let database = reopened(database, true).await.unwrap();
+    assert_eq!((schema(&database).await, applied(&database).await), before);
+    // It is there again: without it, this fails.
+    database.write(async move |tx: &mut Tx| tx.batch("DROP INDEX deployment_concurrency_limit").await).await;
+}
+
 /// A file as the release before migration 3 left it.
 #[tokio::test]
 async fn links_of_events_are_kept_when_their_table_changes() {
@@ -140,5 +155,6 @@ on_both! {
     a_second_time_changes_nothing,
     a_database_of_a_newer_tidegate_is_refused,
     a_migration_that_differs_is_refused,
+    a_migration_that_was_passed_over_is_made_up_for,
     a_schema_that_is_behind_is_not_touched_without_leave,
 }

@@ -10,6 +10,10 @@ use crate::infrastructure::{Attempt, Failure, FailureClass};
 
 const CUSTOM_HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
 const FENCE_HEADER: &str = "X-Tidegate-Fence";
+/// So long the server may hold a request for concurrency slots, so that the run waits in line instead of asking again and
+/// again. The SDK gives a request a minute.
+const WAIT_HEADER: &str = "X-Tidegate-Wait";
+const WAIT_SECONDS: &str = "20";
 
 /// The worker's own surroundings, read once at its start.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +86,7 @@ pub(super) fn build(
     Ok(environment)
 }
 
-/// The user's headers with the fence among them.
+/// The user's headers with the fence among them, and the wait for slots if the user has not said otherwise.
 fn fenced(given: Option<&str>, attempt: &Attempt, token: i64) -> Result<String, Failure> {
     let given = given.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("{}");
     let mut headers: Map<String, Value> = serde_json::from_str(given).map_err(|error| {
@@ -90,5 +94,8 @@ fn fenced(given: Option<&str>, attempt: &Attempt, token: i64) -> Result<String, 
     })?;
     headers.retain(|name, _| !name.eq_ignore_ascii_case(FENCE_HEADER));
     headers.insert(FENCE_HEADER.to_owned(), format!("{}:{token}", attempt.flow_run_id).into());
+    if !headers.keys().any(|name| name.eq_ignore_ascii_case(WAIT_HEADER)) {
+        headers.insert(WAIT_HEADER.to_owned(), WAIT_SECONDS.into());
+    }
     Ok(Value::Object(headers).to_string())
 }

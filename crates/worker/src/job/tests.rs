@@ -131,12 +131,14 @@ fn the_fence_joins_the_users_headers_and_cannot_be_replaced() {
         |job: Job| -> Value { serde_json::from_str(&job.environment["PREFECT_CLIENT_CUSTOM_HEADERS"]).unwrap() };
     let fence = "00000000-0000-0000-0000-000000000007:41";
     let none = prepared(&json!({}), &caller(&[]), Some(41)).unwrap();
-    assert_eq!(headers(none), json!({"X-Tidegate-Fence": fence}));
+    assert_eq!(headers(none), json!({"X-Tidegate-Fence": fence, "X-Tidegate-Wait": "20"}));
     let caller = caller(&[("PREFECT_CLIENT_CUSTOM_HEADERS", r#"{"X-Team": "blue"}"#)]);
     let inherited = prepared(&json!({}), &caller, Some(41)).unwrap();
-    assert_eq!(headers(inherited), json!({"X-Team": "blue", "X-Tidegate-Fence": fence}));
-    let env = json!({"env": {"PREFECT_CLIENT_CUSTOM_HEADERS": r#"{"x-tidegate-fence": "forged", "A": "b"}"#}});
-    assert_eq!(headers(prepared(&env, &caller, Some(41)).unwrap()), json!({"A": "b", "X-Tidegate-Fence": fence}));
+    assert_eq!(headers(inherited), json!({"X-Team": "blue", "X-Tidegate-Fence": fence, "X-Tidegate-Wait": "20"}));
+    let env =
+        json!({"env": {"PREFECT_CLIENT_CUSTOM_HEADERS": r#"{"x-tidegate-fence": "forged", "x-tidegate-wait": "1"}"#}});
+    let expected = json!({"x-tidegate-wait": "1", "X-Tidegate-Fence": fence});
+    assert_eq!(headers(prepared(&env, &caller, Some(41)).unwrap()), expected);
     let broken = json!({"env": {"PREFECT_CLIENT_CUSTOM_HEADERS": "no json"}});
     assert_eq!(prepared(&broken, &caller, Some(41)).unwrap_err().class, FailureClass::ConfigError);
 }

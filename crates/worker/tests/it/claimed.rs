@@ -22,7 +22,7 @@ async fn a_missing_pool_is_made_and_its_runs_are_run() {
     ));
     // The script is no engine: it does not say how the run ended, so the worker does.
     api.until_state(id, "CRASHED").await;
-    let expected = format!("{id} {} {{\"X-Tidegate-Fence\":\"{id}:1\"}}\n", api.url);
+    let expected = format!("{id} {} {{\"X-Tidegate-Fence\":\"{id}:1\",\"X-Tidegate-Wait\":\"20\"}}\n", api.url);
     assert_eq!(fs::read_to_string(file).unwrap(), expected);
     let run = api.run(id);
     assert!(run.message.contains("without telling how"), "{}", run.message);

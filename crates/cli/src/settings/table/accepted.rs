@@ -314,12 +314,6 @@ pub mod nobody {
         /// Module that keeps cleanup messages.
         WORKER_CHANNEL_CLEANUP_QUEUE_STORAGE = Anything "server.worker_channel.cleanup_queue_storage" Unset, Nobody
             Both;
-        /// Lease of a cleanup message.
-        WORKER_CHANNEL_CLEANUP_LEASE_SECONDS = Anything "server.worker_channel.cleanup_lease_seconds" Is("30"), Nobody
-            Both;
-        /// Tries to deliver a cleanup message.
-        WORKER_CHANNEL_CLEANUP_MAX_DELIVERY_ATTEMPTS = Anything "server.worker_channel.cleanup_max_delivery_attempts"
-            Is("3"), Nobody Both;
         /// How long a finished cleanup message is remembered.
         WORKER_CHANNEL_CLEANUP_COMPLETED_IDEMPOTENCY_RETENTION_SECONDS = Anything
             "server.worker_channel.cleanup_completed_idempotency_retention_seconds" Unset, Nobody Both;

@@ -47,6 +47,19 @@ super::settings! {
     LEASE_SECONDS = Seconds "server.lease_seconds" Is("30"), Server Own;
     /// How long a run whose client sends heartbeats may be silent before it counts as crashed.
     HEARTBEAT_LEASE_SECONDS = Seconds "server.heartbeat_lease_seconds" Is("540"), Server Own;
+    /// Most bytes in the body of a request to an incoming webhook.
+    WEBHOOKS_MAX_BODY_SIZE = Integer "server.webhooks.max_body_size" Is("1048576"), Server Own;
+    /// Requests a minute that an incoming webhook takes where it has no limit of its own; each server counts for itself.
+    WEBHOOKS_REQUESTS_PER_MINUTE = Integer "server.webhooks.requests_per_minute" Is("600"), Server Own;
+    /// Age at which requests of incoming webhooks leave their log.
+    WEBHOOKS_REQUEST_RETENTION_PERIOD = Seconds "server.webhooks.request_retention_period" Is("604800"), Server Own;
+    /// Requests that the log keeps of each incoming webhook.
+    WEBHOOKS_REQUESTS_KEPT = Integer "server.webhooks.requests_kept" Is("1000"), Server Own;
+    /// How long a worker has to clean up after a run before another is asked.
+    WORKER_CHANNEL_CLEANUP_LEASE_SECONDS = Seconds "server.worker_channel.cleanup_lease_seconds" Is("30"), Server Both;
+    /// How often workers are asked to clean up after a run.
+    WORKER_CHANNEL_CLEANUP_MAX_DELIVERY_ATTEMPTS = Integer "server.worker_channel.cleanup_max_delivery_attempts"
+        Is("3"), Server Both;
     /// Run the background services in this process.
     SERVICES_ENABLED = Flag "server.services.enabled" Is("true"), Server Own;
     /// Most nodes in the graph of a run.
