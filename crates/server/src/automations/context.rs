@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
     }
 
     async fn names(&self, texts: &[&str]) -> Result<Names, String> {
-        let named: HashSet<String> = texts.iter().flat_map(|text| templates::names(text)).collect();
+        let wanted: HashSet<String> = texts.iter().flat_map(|text| templates::names(text)).collect();
         let Cause { pending, event } = self.cause;
         let firing = &pending.firing;
         let mut names = Names::new();
@@ -90,10 +90,10 @@ impl<'a> Context<'a> {
         names.insert("firings", firing.all_firings().into_iter().map(|firing| thing("firing", firing)).collect());
         names.insert("events", firing.all_events().into_iter().map(event_of).collect());
         let Some(event) = event else { return Ok(names) };
-        for (name, kind) in OBJECTS.into_iter().filter(|(name, _)| named.contains(*name)) {
+        for (name, kind) in OBJECTS.into_iter().filter(|(name, _)| wanted.contains(*name)) {
             names.insert(name, self.object(event, kind).await?);
         }
-        if named.contains("variables") {
+        if wanted.contains("variables") {
             names.insert("variables", value_of(self.variables().await?));
         }
         Ok(names)

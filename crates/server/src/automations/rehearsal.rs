@@ -35,11 +35,16 @@ pub struct EventNote {
 /// The windows and firings of one automation.
 pub struct Rehearsal<'a> {
     automation: &'a Automation,
-    windows: HashMap<(Uuid, Vec<String>), (Window, Option<EventNote>)>,
+    windows: HashMap<Place, Counted>,
     /// What has fired of each trigger made of triggers.
     parts: HashMap<Uuid, Vec<Part>>,
     firings: Vec<WouldFire>,
 }
+
+/// A trigger, and the values by which it counts apart.
+type Place = (Uuid, Vec<String>);
+/// A window, and the last event that left a trace in it.
+type Counted = (Window, Option<EventNote>);
 
 #[derive(Clone)]
 struct Part {
@@ -79,7 +84,7 @@ impl<'a> Rehearsal<'a> {
         let automation = self.automation;
         for trigger in automation.trigger.event_triggers() {
             loop {
-                let over = |((id, _), (window, _)): &(&(Uuid, Vec<String>), &(Window, Option<EventNote>))| {
+                let over = |((id, _), (window, _)): &(&Place, &Counted)| {
                     *id == trigger.id && window.end <= now && ends(trigger)
                 };
                 let next = self.windows.iter().filter(over).min_by_key(|(_, (window, _))| window.end);

@@ -41,10 +41,25 @@ pub struct Triggers {
     written: Position,
     read: Position,
     unwritten: u64,
-    /// The next window to settle, if there is any; unknown after every change.
-    next_end: Option<Option<Timestamp>>,
+    /// When the next window is to be settled.
+    next_end: NextEnd,
     /// Events may be waiting for those that they follow.
     holds_followers: bool,
+}
+
+/// When a window closes next.
+#[derive(Clone, Copy, PartialEq)]
+enum NextEnd {
+    /// Windows changed since it was looked up.
+    Unknown,
+    Never,
+    At(Timestamp),
+}
+
+impl NextEnd {
+    fn is_by(self, now: Timestamp) -> bool {
+        matches!(self, Self::At(end) if end <= now)
+    }
 }
 
 /// The automations of one revision.
@@ -64,7 +79,7 @@ impl Default for Triggers {
             written: Position::default(),
             read: Position::default(),
             unwritten: 0,
-            next_end: None,
+            next_end: NextEnd::Unknown,
             holds_followers: true,
         }
     }
@@ -159,7 +174,7 @@ impl Triggers {
             }
         }
         self.known = Some(Known { revision, triggers: Arc::new(triggers), is_standing: false });
-        self.next_end = None;
+        self.next_end = NextEnd::Unknown;
     }
 
     /// What the events of a page mean to the triggers.
@@ -264,16 +279,17 @@ impl Triggers {
         let Some(known) = &mut self.known else { return Ok(None) };
         let mut settled = app.store.now().plus_seconds(-GRACE_SECONDS);
         let standing = if known.is_standing { Vec::new() } else { standing(&known.triggers) };
-        if self.next_end.is_none() {
+        if self.next_end == NextEnd::Unknown {
             let triggers = known.triggers.clone();
-            self.next_end = Some(app.store.read(async move |tx: &mut Tx| tx.next_window_end(&triggers).await).await?);
+            let end = app.store.read(async move |tx: &mut Tx| tx.next_window_end(&triggers).await).await?;
+            self.next_end = end.map_or(NextEnd::Never, NextEnd::At);
         }
-        if !more && self.next_end.flatten().is_some_and(|end| end <= settled) {
+        if !more && self.next_end.is_by(settled) {
             // Nobody can tell what did not happen while there are events that were not read.
             let unread = app.store.read(async move |tx: &mut Tx| tx.oldest_unread(to).await).await?;
             settled = unread.map_or(settled, |unread| settled.min(unread.plus_seconds(-GRACE_SECONDS)));
         }
-        let is_over = self.next_end.flatten().is_some_and(|end| end <= settled);
+        let is_over = self.next_end.is_by(settled);
         let elapsed = (!more && is_over).then_some(settled);
         let is_idle = steps.is_empty() && standing.is_empty() && elapsed.is_none();
         if is_idle {
@@ -304,7 +320,7 @@ impl Triggers {
                     );
                 }
                 known.is_standing = true;
-                self.next_end = None;
+                self.next_end = NextEnd::Unknown;
                 (self.written, self.read, self.unwritten) = (to, to, 0);
             }
             // Another server went on.

@@ -155,7 +155,7 @@ mod tests {
         let secret = "whsec_test".to_owned();
         let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
         mac.update(b"1614265330.{}");
-        let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let check = |header: &str, now: Timestamp| {
             let verification = Verification::Stripe { secret: secret.clone(), tolerance_seconds: 300.0 };
             super::check(Some(&verification), &message(&[("stripe-signature", header)], "{}"), now)

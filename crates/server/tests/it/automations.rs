@@ -311,10 +311,10 @@ async fn automations_that_fire_each_other_come_to_an_end() {
 }
 
 /// Answers requests one by one: the first with 503, the others with 200. Tells what it got.
-async fn receiver() -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+async fn receiver() -> (u16, tokio::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let (tell, told) = tokio::sync::mpsc::channel(64);
     tokio::spawn(async move {
         let mut status = "503 Service Unavailable";
         while let Ok((mut stream, _)) = listener.accept().await {
@@ -325,7 +325,7 @@ async fn receiver() -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
                 assert!(read > 0, "cut off: {}", String::from_utf8_lossy(&buffer[..length]));
                 length += read;
             }
-            let _ = tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned());
+            let _ = tell.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).await;
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
             stream.write_all(answer.as_bytes()).await.unwrap();
             status = "200 OK";

@@ -60,12 +60,12 @@ async fn waiters(server: &TestServer) -> usize {
 async fn who_waits_gets_the_slot_in_the_order_of_arrival(database: FreshDatabase) {
     let server = std::sync::Arc::new(start(database).await);
     let mut held = acquire(&server, None, json!(null)).await.json();
-    let (sender, mut arrivals) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut arrivals) = tokio::sync::mpsc::channel(64);
     for number in 0..3 {
         let (waiting, sender) = (server.clone(), sender.clone());
         tokio::spawn(async move {
             let answer = acquire(&waiting, Some("60"), json!(null)).await;
-            sender.send((number, answer)).unwrap();
+            sender.send((number, answer)).await.unwrap();
         });
         // The next comes when this one stands in line.
         eventually("the line", async || (waiters(&server).await > number).then_some(())).await;

@@ -19,7 +19,7 @@ pub struct TestServer {
     hard: CancellationToken,
     serving: JoinHandle<anyhow::Result<()>>,
     _home: TempDir,
-    _database: Option<FreshDatabase>,
+    database: Option<FreshDatabase>,
 }
 
 /// What a request was answered.
@@ -53,7 +53,7 @@ impl TestServer {
 
     pub async fn on(database: FreshDatabase, change: impl FnOnce(&mut Settings)) -> Self {
         let server = Self::bind(&database.url, Clock::new(), change).await;
-        Self { _database: Some(database), ..server }
+        Self { database: Some(database), ..server }
     }
 
     /// One more server on the database of another one; they live by one clock.
@@ -64,9 +64,9 @@ impl TestServer {
     /// Stops this server, and starts another one on its database.
     pub async fn again(self, change: impl FnOnce(&mut Settings)) -> Self {
         self.stop();
-        let Self { clock, database_url, serving, _database, .. } = self;
+        let Self { clock, database_url, serving, database, .. } = self;
         within("the server's end", serving).await.unwrap().unwrap();
-        Self { _database, ..Self::bind(&database_url, clock, change).await }
+        Self { database, ..Self::bind(&database_url, clock, change).await }
     }
 
     async fn bind(database_url: &str, clock: Clock, change: impl FnOnce(&mut Settings)) -> Self {
@@ -90,7 +90,7 @@ impl TestServer {
             hard,
             serving,
             _home: home,
-            _database: None,
+            database: None,
         }
     }
 

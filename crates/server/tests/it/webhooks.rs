@@ -75,7 +75,7 @@ async fn send_in_chunks(server: &TestServer, hook: &Value, chunks: usize) -> Str
 fn signature(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(text.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize().into_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 async fn requests(server: &TestServer, hook: &Value) -> Vec<Value> {
@@ -256,11 +256,11 @@ async fn webhooks_are_kept_as_cloud_clients_expect_them(database: FreshDatabase)
     let filter = server.send(server.request(Method::POST, "/api/webhooks/filter")).await;
     assert_eq!((filter.status, filter.json()), (200, json!([hook])));
     assert_eq!(server.get("/webhooks/").await, json!([hook]));
-    let patch = |body: Value| server.request(Method::PATCH, &format!("/api{path}")).json(&body);
-    assert_eq!(server.send(patch(json!({"enabled": false}))).await.status, 200);
+    let change = |body: Value| server.request(Method::PATCH, &format!("/api{path}")).json(&body);
+    assert_eq!(server.send(change(json!({"enabled": false}))).await.status, 200);
     assert_eq!(send(&server, &hook, &[], "{}").await.status, 404);
     // What clients do not know of stays; a hidden secret means the one that is there.
-    assert_eq!(server.send(patch(json!({"enabled": true, "verification": hidden}))).await.status, 200);
+    assert_eq!(server.send(change(json!({"enabled": true, "verification": hidden}))).await.status, 200);
     assert_eq!(server.get(&path).await["verification"], hidden);
     let body = r#"{"action": "x", "repository": {"full_name": "r"}}"#;
     let time = server.clock.now().micros() / 1_000_000;
@@ -274,7 +274,7 @@ async fn webhooks_are_kept_as_cloud_clients_expect_them(database: FreshDatabase)
         json!({"name": ""}),
         json!({"requests_per_minute": 0}),
     ] {
-        assert_eq!(server.send(patch(refused.clone())).await.status, 422, "{refused}");
+        assert_eq!(server.send(change(refused.clone())).await.status, 422, "{refused}");
     }
     let rotated = server.post(&format!("{path}/rotate"), json!({})).await;
     assert_ne!(rotated["slug"], hook["slug"]);

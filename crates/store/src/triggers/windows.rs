@@ -36,7 +36,7 @@ impl Tx {
     pub(super) async fn observe(
         &mut self,
         trigger: &TriggerRef,
-        role: Role,
+        part: Role,
         event: &ReceivedEvent,
         firings: &mut Firings,
     ) -> Result<()> {
@@ -53,7 +53,7 @@ impl Tx {
             let step = terms.elapse(counted.window, event.occurred);
             self.follow(&place, step, None, Some(counted), firings).await?;
         }
-        let step = terms.observe(known.as_ref().map(|counted| counted.window), event.occurred, role);
+        let step = terms.observe(known.as_ref().map(|counted| counted.window), event.occurred, part);
         self.follow(&place, step, Some(event), known, firings).await
     }
 
