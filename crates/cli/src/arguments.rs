@@ -4,8 +4,9 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::{
-    api, artifact, block, completion, concurrency_limit, config, deployment, document, events, flow, flow_run,
-    global_concurrency_limit, profile, server, task_run, variable, webhook, work_pool, work_queue, worker,
+    api, artifact, automation, block, completion, concurrency_limit, config, dashboard, deployment, document, events,
+    flow, flow_run, global_concurrency_limit, import_from, profile, server, task, task_run, transfer, variable,
+    webhook, work_pool, work_queue, worker,
 };
 use crate::out::{Colour, Format};
 use crate::settings::{Override, table};
@@ -84,6 +85,9 @@ pub enum Command {
     /// Artifacts that runs have made
     #[command(subcommand)]
     Artifact(artifact::Command),
+    /// Automations: what shall happen when something else happens
+    #[command(subcommand, alias = "automations")]
+    Automation(automation::Command),
     /// Blocks: named configuration, and its types
     #[command(subcommand, alias = "blocks")]
     Block(block::Command),
@@ -95,6 +99,9 @@ pub enum Command {
     /// Settings: show and change them
     #[command(subcommand)]
     Config(config::Command),
+    /// The web UI
+    #[command(subcommand)]
+    Dashboard(dashboard::Command),
     /// Deployments and their schedules
     #[command(subcommand, alias = "deployments")]
     Deployment(deployment::Command),
@@ -113,15 +120,22 @@ pub enum Command {
     /// Limits by name, with slots that may decay
     #[command(subcommand, visible_alias = "gcl")]
     GlobalConcurrencyLimit(global_concurrency_limit::Command),
+    /// Copy everything that is configured on a running Prefect server to this one
+    ImportFrom(import_from::Arguments),
     /// Profiles: named groups of settings
     #[command(subcommand, alias = "profiles")]
     Profile(profile::Command),
     /// The server and its database
     #[command(subcommand)]
     Server(server::Command),
+    /// Background tasks
+    #[command(subcommand)]
+    Task(task::Command),
     /// Task runs
     #[command(subcommand, alias = "task-runs")]
     TaskRun(task_run::Command),
+    /// Copy everything that is configured from one profile's server to another's
+    Transfer(transfer::Arguments),
     /// Variables
     #[command(subcommand, alias = "variables")]
     Variable(variable::Command),

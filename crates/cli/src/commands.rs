@@ -3,21 +3,26 @@
 
 pub mod api;
 pub mod artifact;
+pub mod automation;
 pub mod block;
 pub mod completion;
 pub mod concurrency_limit;
 pub mod config;
+pub mod dashboard;
 pub mod deployment;
 pub mod document;
 pub mod events;
 pub mod flow;
 pub mod flow_run;
 pub mod global_concurrency_limit;
+pub mod import_from;
 pub mod logs;
 pub mod lookup;
 pub mod profile;
 pub mod server;
+pub mod task;
 pub mod task_run;
+pub mod transfer;
 pub mod values;
 pub mod variable;
 pub mod version;
@@ -51,14 +56,19 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
         match command {
             Command::Api(arguments) => api::run(arguments, &client, out).await,
             Command::Artifact(command) => artifact::run(command, &client, out).await,
-            Command::Block(command) => block::run(command, &client, out).await,
+            Command::Automation(command) => automation::run(command, &client, out).await,
+            Command::Block(command) => block::run(command, &client, settings, out).await,
             Command::ConcurrencyLimit(command) => concurrency_limit::run(command, &client, out).await,
+            Command::Dashboard(command) => dashboard::run(&command, &client, settings, out),
             Command::Deployment(command) => deployment::run(command, &client, settings, out).await,
             Command::Event(command) => events::run(command, &client, out).await,
             Command::Flow(command) => flow::run(command, &client, out).await,
             Command::FlowRun(command) => flow_run::run(command, &client, settings, out).await,
             Command::GlobalConcurrencyLimit(command) => global_concurrency_limit::run(command, &client, out).await,
+            Command::ImportFrom(arguments) => import_from::run(&arguments, &client, settings, out).await,
+            Command::Task(command) => task::run(&command, &client, settings),
             Command::TaskRun(command) => task_run::run(command, &client, out).await,
+            Command::Transfer(arguments) => transfer::run(&arguments, settings, out).await,
             Command::Variable(command) => variable::run(command, &client, out).await,
             Command::Version(arguments) => version::run(&arguments, &client, settings, out).await,
             Command::Webhook(command) => webhook::run(command, &client, out).await,

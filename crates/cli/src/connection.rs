@@ -37,9 +37,10 @@ pub fn config(settings: &Settings) -> Config {
     use table::client as key;
     let secret = |setting| settings.text(setting).map(ToOwned::to_owned);
     let mut config = Config::new(api_url(settings));
-    config.credentials = match (secret(&key::API_KEY), secret(&key::API_AUTH_STRING)) {
-        (Some(api_key), _) => Credentials::Bearer(api_key),
-        (None, Some(auth_string)) => Credentials::Basic(auth_string),
+    // In the order of the reference, whose profiles may name both.
+    config.credentials = match (secret(&key::API_AUTH_STRING), secret(&key::API_KEY)) {
+        (Some(auth_string), _) => Credentials::Basic(auth_string),
+        (None, Some(api_key)) => Credentials::Bearer(api_key),
         (None, None) => Credentials::None,
     };
     config.custom_headers = settings.map(&key::CLIENT_CUSTOM_HEADERS).into_iter().collect();

@@ -4,10 +4,12 @@
 pub mod arguments;
 pub mod commands;
 pub mod connection;
+pub mod copy;
 pub mod failure;
 pub mod files;
 pub mod logging;
 pub mod out;
+pub mod python;
 pub mod settings;
 pub mod shutdown;
 

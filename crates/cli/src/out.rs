@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anstream::AutoStream;
 use anstream::ColorChoice;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use tidegate_core::state::StateType;
 use tidegate_core::time::Timestamp;
@@ -150,6 +151,18 @@ impl Out {
         Cell::new(time.map(|time| relative(time, self.now)).unwrap_or_default())
     }
 
+    /// A bar of so many steps; nothing where nobody sees it.
+    pub fn progress(&self, steps: u64) -> Progress {
+        let bar = ProgressBar::with_draw_target(
+            Some(steps),
+            if self.style.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() },
+        );
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+
     /// Whether to go on with something that cannot be undone. Where nobody can answer, it goes on: the command was
     /// given.
     pub fn confirm(&mut self, question: &str) -> io::Result<bool> {
@@ -166,6 +179,25 @@ impl Out {
             writeln!(self.stderr, "Nothing was changed.")?;
         }
         Ok(agrees)
+    }
+}
+
+/// How far something long has come, on a terminal.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// What it is at.
+    pub fn at(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    pub fn step(&self) {
+        self.0.inc(1);
+    }
+
+    /// Takes it off the screen.
+    pub fn done(&self) {
+        self.0.finish_and_clear();
     }
 }
 

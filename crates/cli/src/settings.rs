@@ -117,6 +117,28 @@ impl Settings {
         Ok(())
     }
 
+    /// The settings of one profile and nothing else, wherever it is found.
+    pub fn of_profile(&self, name: &str) -> anyhow::Result<Self> {
+        use table::client as key;
+        let mut settings = Self {
+            environment: self.environment.clone(),
+            found: HashMap::new(),
+            profile: name.to_owned(),
+            profile_path: None,
+            problems: Vec::new(),
+            unknown: Vec::new(),
+        };
+        let places = [&key::HOME, &key::PREFECT_HOME, &key::PROFILES_PATH, &key::PREFECT_PROFILES_PATH];
+        for place in places {
+            if let Some(found) = self.found.get(place.key) {
+                settings.take(place, found.text.clone(), found.source.clone());
+            }
+        }
+        settings.take(&key::PROFILE, name.to_owned(), Source::CommandLine);
+        settings.add_profile()?;
+        Ok(settings)
+    }
+
     /// Tidegate's profiles file, then the reference's.
     pub fn profiles_files(&self) -> anyhow::Result<[ProfilesFile; 2]> {
         let reference_home = self.path(&table::client::PREFECT_HOME).unwrap_or_else(|| self.absolute("~/.prefect"));

@@ -18,6 +18,11 @@ impl Client {
         self.list("/automations/filter", &json!({}), UNSORTED, page).await
     }
 
+    pub async fn list_automations_by_name(&self, name: &str, page: Page) -> Result<Vec<Value>> {
+        let filter = json!({"automations": {"name": {"any_": [name]}}});
+        self.list("/automations/filter", &filter, UNSORTED, page).await
+    }
+
     pub async fn replace_automation(&self, id: Uuid, automation: &Value) -> Result<()> {
         self.tell(Method::PUT, &format!("/automations/{id}"), automation).await
     }

@@ -6,6 +6,7 @@ use tidegate_store::{Secrets, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    access::Access,
     ingest::Ingest,
     routes::concurrency_limits::waiting::Line,
     services::Board,
@@ -15,6 +16,7 @@ use crate::{
         worker_channel::registry::WorkerChannels,
     },
     task_workers::TaskWorkers,
+    web::Web,
     webhooks::limits::Limits,
 };
 
@@ -38,6 +40,10 @@ impl Deref for App {
 pub struct Shared {
     pub store: Store,
     pub settings: Arc<Settings>,
+    /// What callers must prove; `None` where the API is open.
+    pub access: Option<Arc<Access>>,
+    /// The web UI, where there is one to serve.
+    pub web: Option<Web>,
     /// The key that block documents are sealed with.
     pub secrets: Secrets,
     /// The last report of each background service.

@@ -10,18 +10,27 @@ use axum::{
 use subtle::ConstantTimeEq;
 use tidegate_store::{Store, Tx};
 
-use crate::error::ApiError;
+use crate::{access::is_bearer, error::ApiError};
 
-pub async fn protect(State(store): State<Store>, request: Request, next: Next) -> Response {
+/// What the protection looks at.
+#[derive(Clone)]
+pub struct Guard {
+    pub store: Store,
+    /// Whether requests were authenticated before they come here: then a bearer token is proof enough, since no page can
+    /// make a browser send one.
+    pub trusts_bearers: bool,
+}
+
+pub async fn protect(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let changes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     // Senders of webhooks are no browsers that somebody else could lead.
     let is_hook = request.uri().path().starts_with(crate::routes::hooks::PREFIX);
-    let changes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-    if changes && !is_hook {
+    if changes && !is_hook && !(guard.trusts_bearers && is_bearer(request.headers())) {
         let (token, client) = match credentials(request.headers()) {
             Ok(credentials) => credentials,
             Err(detail) => return ApiError::forbidden(detail).into_response(),
         };
-        let expected = store.read(async move |tx: &mut Tx| tx.read_csrf_token(&client).await).await;
+        let expected = guard.store.read(async move |tx: &mut Tx| tx.read_csrf_token(&client).await).await;
         match expected {
             Ok(Some(expected)) if bool::from(expected.as_bytes().ct_eq(token.as_bytes())) => {}
             Ok(_) => return ApiError::forbidden("Invalid CSRF token or client identifier.").into_response(),

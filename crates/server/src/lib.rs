@@ -1,5 +1,6 @@
 //! The server: routes and background services around the store and the rules. No SQL, no rules of its own.
 
+pub mod access;
 mod answer;
 pub mod app;
 mod automations;
@@ -19,6 +20,7 @@ pub mod services;
 pub mod settings;
 pub mod sockets;
 pub mod task_workers;
+pub mod web;
 pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Layer;
 
+use access::Access;
 use ingest::Ingest;
 use services::{
     Board, automation_actions::AutomationActions, cancellation::CancellationCleanup, foreman::Foreman,
@@ -40,13 +43,14 @@ use services::{
 };
 use sockets::hubs::{EventHub, LogHub};
 use task_workers::TaskWorkers;
+use web::Web;
 
 /// How long services may take to finish a pass at the end.
 const LAST_PASSES: Duration = Duration::from_secs(2);
 
 pub use app::App;
 pub use router::{router, unserved};
-pub use settings::{Events, Loop, Services, Settings, Webhooks};
+pub use settings::{Events, Loop, Services, Settings, Ui, Webhooks};
 
 /// What tells a server the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -159,6 +163,8 @@ async fn open(settings: Settings, store: Store) -> anyhow::Result<App> {
         log_hub,
         store,
         secrets,
+        access: Access::of_settings(&settings).map(Arc::new),
+        web: Web::open(&settings)?,
         settings: Arc::new(settings),
         services: Board::default(),
         task_workers: TaskWorkers::default(),

@@ -9,26 +9,28 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use futures::FutureExt;
-use subtle::ConstantTimeEq;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument;
 use uuid::Uuid;
 
-use crate::{error::ApiError, settings::Settings};
+use crate::{access::Access, error::ApiError, settings::Settings, web::Web};
 
 /// What stands for `/api` in the path that the client asked for, where that is something else.
 #[derive(Clone, Debug)]
 pub struct Root(pub String);
 
 /// `/base/api/accounts/{a}/workspaces/{w}/flows` and `/api/flows` are the same route: the prefix is taken off before routing.
+/// An account's own stream of events is that of its one workspace.
 pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
     let path = request.uri().path();
     let path = path.strip_prefix(base_path).filter(|rest| rest.starts_with('/')).unwrap_or(path);
     let rest = path.strip_prefix("/api/accounts/").and_then(|rest| {
-        let (_, rest) = rest.split_once("/workspaces/")?;
-        Some(rest.split_once('/').map_or("/", |(_, rest)| rest))
+        if let Some((_, rest)) = rest.split_once("/workspaces/") {
+            return Some(rest.split_once('/').map_or("/", |(_, rest)| rest));
+        }
+        let (_, rest) = rest.split_once('/')?;
+        (rest == "events/out").then_some(rest)
     });
     let path = match rest {
         Some(rest) => format!("/api/{}", rest.trim_start_matches('/')),
@@ -50,45 +52,26 @@ pub fn strip_prefixes(base_path: &str, mut request: Request) -> Request {
     request
 }
 
-/// Basic auth with the configured string, or the same password as a bearer token. Liveness probes pass without, and so do
-/// webhooks, which have checks of their own.
-pub async fn authenticate(State(expected): State<Arc<str>>, request: Request, next: Next) -> Response {
+/// What the API's door asks for, and whether there are pages beside it that need no proof.
+#[derive(Clone)]
+pub struct Door {
+    pub access: Arc<Access>,
+    pub has_pages: bool,
+}
+
+/// Lets in whoever proves himself. Liveness probes pass without, and so do webhooks, which have checks of their own.
+pub async fn authenticate(State(door): State<Door>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = matches!(path, "/api/health" | "/api/ready") || path.starts_with(crate::routes::hooks::PREFIX);
+    let open = matches!(path, "/api/health" | "/api/ready")
+        || path.starts_with(crate::routes::hooks::PREFIX)
+        || (door.has_pages && Web::is_page(path));
     // Sockets carry their token in the first message, or in this same header.
     let is_socket = request.headers().contains_key(header::SEC_WEBSOCKET_KEY);
-    if open || is_socket || request.method() == Method::OPTIONS || is_authorized(&request, &expected) {
+    if open || is_socket || request.method() == Method::OPTIONS || door.access.admits_headers(request.headers()) {
         next.run(request).await
     } else {
         ApiError::Unauthorized.into_response()
     }
-}
-
-fn is_authorized(request: &Request, expected: &str) -> bool {
-    let Some(value) = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else {
-        return false;
-    };
-    authorization_matches(value, expected)
-}
-
-/// Whether an `Authorization` header's value carries the auth string.
-pub fn authorization_matches(value: &str, expected: &str) -> bool {
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    match scheme.to_ascii_lowercase().as_str() {
-        "basic" => BASE64.decode(token.trim()).is_ok_and(|given| is_same(&given, expected.as_bytes())),
-        "bearer" => token_matches(token.trim(), expected),
-        _ => false,
-    }
-}
-
-/// A bare token: the whole auth string, or its password.
-pub fn token_matches(token: &str, expected: &str) -> bool {
-    let password = expected.split_once(':').map_or(expected, |(_, password)| password);
-    is_same(token.as_bytes(), expected.as_bytes()) || is_same(token.as_bytes(), password.as_bytes())
-}
-
-fn is_same(given: &[u8], expected: &[u8]) -> bool {
-    given.ct_eq(expected).into()
 }
 
 /// Refuses clients of an API that is too old, as the reference words it.
@@ -97,7 +80,9 @@ pub async fn check_api_version(request: Request, next: Next) -> Response {
     if request.uri().path().to_ascii_lowercase().contains("%2f") {
         return crate::extract::no_route().into_response();
     }
-    if matches!(request.uri().path(), "/health" | "/version") {
+    // Who asks for no operation is told so first.
+    let is_operation = request.extensions().get::<MatchedPath>().is_some();
+    if !is_operation || matches!(request.uri().path(), "/health" | "/version") {
         return next.run(request).await;
     }
     let given = request.headers().get("x-prefect-api-version").and_then(|value| value.to_str().ok());

@@ -1,6 +1,6 @@
 //! Every route, one screen per noun.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use axum::{
     Router,
@@ -14,7 +14,7 @@ use tidegate_api::contract;
 use tower::util::option_layer;
 use tower_http::compression::{CompressionLayer, predicate::SizeAbove};
 
-use crate::{App, extract::no_route, middleware, routes};
+use crate::{App, csrf, extract::no_route, middleware, routes, web};
 
 /// The routes so far, and which operations of the contract they serve: method and path.
 pub struct Routes {
@@ -90,6 +90,7 @@ pub fn unserved() -> Vec<String> {
 
 fn all() -> Routes {
     let nouns: &[fn(Routes) -> Routes] = &[
+        routes::accounts::routes,
         routes::admin::routes,
         routes::artifacts::routes,
         routes::automations::routes,
@@ -135,14 +136,16 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .fallback(any(no_such_route))
         .layer((DefaultBodyLimit::max(settings.max_body_size), layers::from_fn(middleware::check_api_version)));
-    let secret = settings.auth_string.as_deref().map(Arc::<str>::from);
-    let authenticate = secret.map(|secret| layers::from_fn_with_state(secret, middleware::authenticate));
-    let protect = settings.csrf_enabled.then(|| layers::from_fn_with_state(app.store.clone(), crate::csrf::protect));
+    let access = app.access.clone();
+    let guard = csrf::Guard { store: app.store.clone(), trusts_bearers: access.is_some() };
+    let door = access.map(|access| middleware::Door { access, has_pages: app.web.is_some() });
+    let authenticate = door.map(|door| layers::from_fn_with_state(door, middleware::authenticate));
+    let protect = settings.csrf_enabled.then(|| layers::from_fn_with_state(guard, csrf::protect));
     Router::new()
         .nest("/api", api)
         .route("/metrics", axum::routing::get(crate::metrics::render))
         .route("/hooks/{slug}", on(HOOK_METHODS, routes::hooks::receive))
-        .fallback(async || no_route())
+        .fallback(web::serve)
         // The first is the outermost. One call for all: the router boxes the service once per call and request.
         .layer((
             middleware::cors(&settings),

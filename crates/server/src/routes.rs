@@ -1,5 +1,6 @@
 //! Handlers, one module per noun.
 
+pub mod accounts;
 pub mod admin;
 pub mod artifacts;
 pub mod automations;

@@ -10,10 +10,14 @@ pub struct Settings {
     pub home: PathBuf,
     pub database_url: String,
     pub migrate_on_start: bool,
-    /// `user:password` that every request must carry; `None` leaves the API open.
+    /// `user:password` that every request must carry; without it and without keys the API is open.
     pub auth_string: Option<String>,
+    /// Tokens that are as good as the auth string, for clients that know keys only.
+    pub api_keys: Vec<String>,
     /// A prefix in front of `/api`, for proxies; empty or `/something`.
     pub base_path: String,
+    /// The web UI to serve; `None` serves the API only.
+    pub ui: Option<Ui>,
     pub cors_allowed_origins: String,
     pub cors_allowed_methods: String,
     pub cors_allowed_headers: String,
@@ -54,6 +58,17 @@ pub struct Settings {
     pub max_cache_key_length: usize,
     pub graph_max_nodes: usize,
     pub graph_max_artifacts: usize,
+}
+
+/// A web UI that was built for this API.
+#[derive(Clone, Debug)]
+pub struct Ui {
+    /// The folder of an installed `prefect` package, or of one bundle.
+    pub from: PathBuf,
+    /// Where its pages find the API; `None` is where they come from.
+    pub api_url: Option<String>,
+    /// Which of two generations a browser gets that has not chosen.
+    pub prefers_second: bool,
 }
 
 /// The loops. An interval of zero seconds is taken as one millisecond.
@@ -126,7 +141,9 @@ impl Settings {
             home,
             migrate_on_start: true,
             auth_string: None,
+            api_keys: Vec::new(),
             base_path: String::new(),
+            ui: None,
             cors_allowed_origins: "*".into(),
             cors_allowed_methods: "*".into(),
             cors_allowed_headers: "*".into(),

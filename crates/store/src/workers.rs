@@ -69,6 +69,11 @@ impl Tx {
         Ok(())
     }
 
+    pub async fn read_worker_id(&mut self, pool: Uuid, name: &str) -> Result<Option<Uuid>> {
+        let sql = sql!("SELECT id FROM worker WHERE work_pool_id = $1 AND name = $2", pool, name);
+        self.optional(&sql, |row| row.next()).await
+    }
+
     /// The workers of a pool, the last heartbeat first.
     pub async fn list_workers(
         &mut self,

@@ -25,6 +25,9 @@ pub struct Arguments {
     /// PATH starts at the server's root instead of the API's
     #[arg(long)]
     root: bool,
+    /// PATH starts at the account instead of the workspace, where the API's URL names them
+    #[arg(long, conflicts_with = "root")]
+    account: bool,
 }
 
 pub async fn run(arguments: Arguments, client: &Client, out: &mut Out) -> anyhow::Result<()> {
@@ -66,6 +69,13 @@ fn adjusted(client: &Client, arguments: &Arguments) -> anyhow::Result<Client> {
     }
     if arguments.root {
         let end = config.api_url.find("/api").unwrap_or(config.api_url.len());
+        config.api_url.truncate(end);
+    }
+    if arguments.account {
+        let Some(end) = config.api_url.find("/workspaces/") else {
+            let failure = Failure::usage(format!("{} names no account", config.api_url));
+            return Err(failure.hint("an account's URL is …/api/accounts/ID/workspaces/ID").into());
+        };
         config.api_url.truncate(end);
     }
     Ok(Client::new(config)?)

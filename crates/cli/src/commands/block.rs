@@ -1,12 +1,17 @@
 //! `block`: named configuration that flows load, and the types it is of.
 
+mod create;
+mod register;
+
 use comfy_table::Cell;
+use serde_json::Value;
 use tidegate_api::blocks::{BlockDocument, BlockDocumentSort, BlockType};
 use tidegate_client::Client;
 
 use super::lookup;
 use crate::failure::{self, Failure};
 use crate::out::Out;
+use crate::settings::Settings;
 
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -18,6 +23,15 @@ pub enum Command {
         slug: Option<String>,
         #[arg(long)]
         id: Option<String>,
+    },
+    /// Create a block, or say where the web UI creates one
+    Create(create::Arguments),
+    /// Tell the server of the block types of a Python module or file
+    Register {
+        #[command(flatten)]
+        place: register::Arguments,
+        #[command(flatten)]
+        interpreter: register::Interpreter,
     },
     /// Delete a block
     Delete {
@@ -41,9 +55,14 @@ pub enum Type {
     Delete { slug: String },
 }
 
-pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Result<()> {
+pub async fn run(command: Command, client: &Client, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     match command {
         Command::Ls => list(client, out).await,
+        Command::Create(arguments) => {
+            let kind = require_type(client, &arguments.kind).await?;
+            create::run(&arguments, &kind, client, settings, out).await
+        }
+        Command::Register { place, interpreter } => register::run(&place, &interpreter, client, settings, out),
         Command::Inspect { slug, id } => {
             let block = require(client, slug.as_deref(), id.as_deref()).await?;
             inspect(&block, out)
@@ -125,6 +144,7 @@ async fn run_type(command: Type, client: &Client, out: &mut Out) -> anyhow::Resu
         }
         Type::Inspect { slug } => {
             let kind = require_type(client, &slug).await?;
+            let schema = create::newest_schema(&kind, client).await?;
             let fields = vec![
                 ("Slug", Some(kind.slug.clone())),
                 ("Name", Some(kind.name.clone())),
@@ -132,6 +152,7 @@ async fn run_type(command: Type, client: &Client, out: &mut Out) -> anyhow::Resu
                 ("Description", kind.description.clone()),
                 ("Documentation", kind.documentation_url.clone()),
                 ("Protected", kind.is_protected.then(|| "yes".to_owned())),
+                ("Fields", schema.map(|schema| fields_of(&schema.fields.value())).filter(|text| !text.is_empty())),
             ];
             Ok(out.item(&kind, fields)?)
         }
@@ -149,6 +170,18 @@ async fn run_type(command: Type, client: &Client, out: &mut Out) -> anyhow::Resu
 async fn require_type(client: &Client, slug: &str) -> anyhow::Result<BlockType> {
     let found = client.read_block_type(slug).await?;
     found.ok_or_else(|| failure::not_found("block type", slug, "block type ls").into())
+}
+
+/// A line per field: its name, whether it is needed, what is in it.
+fn fields_of(schema: &Value) -> String {
+    let is_required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|n| n == name));
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let lines = properties.map(|(name, property)| {
+        let needed = if is_required(name) { " (needed)" } else { "" };
+        let about = property["description"].as_str().or(property["title"].as_str()).unwrap_or_default();
+        format!("{name}{needed}: {}", first_sentence(about))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn first_sentence(text: &str) -> &str {

@@ -28,6 +28,9 @@ pub enum Command {
         /// Stop after the first event
         #[arg(long)]
         run_once: bool,
+        /// Accepted for scripts made for the reference: an account has one workspace
+        #[arg(long, hide = true)]
+        account: bool,
     },
     /// Send one event
     Emit {
@@ -57,7 +60,9 @@ pub enum Form {
 
 pub async fn run(command: Command, client: &Client, out: &mut Out) -> anyhow::Result<()> {
     match command {
-        Command::Stream { format, output_file, run_once } => stream(format, output_file, run_once, client, out).await,
+        Command::Stream { format, output_file, run_once, account: _ } => {
+            stream(format, output_file, run_once, client, out).await
+        }
         Command::Emit { event, resource, resource_id, related, payload } => {
             let event = Event {
                 occurred: out.now,

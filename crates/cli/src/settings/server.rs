@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::Context;
-use tidegate_server::{Events, Loop, Services, Webhooks};
+use tidegate_server::{Events, Loop, Services, Ui, Webhooks};
 
 use super::Settings;
 use super::database::Database;
@@ -21,7 +21,9 @@ pub fn of_settings(settings: &Settings) -> anyhow::Result<tidegate_server::Setti
         database_url: Database::of_settings(settings)?.url(settings),
         migrate_on_start: settings.flag(&table::database::MIGRATE_ON_START),
         auth_string: settings.text(&server::API_AUTH_STRING).map(ToOwned::to_owned),
+        api_keys: settings.list(&server::API_KEYS),
         base_path: base_path(settings),
+        ui: ui(settings),
         cors_allowed_origins: text(&server::API_CORS_ALLOWED_ORIGINS),
         cors_allowed_methods: text(&server::API_CORS_ALLOWED_METHODS),
         cors_allowed_headers: text(&server::API_CORS_ALLOWED_HEADERS),
@@ -57,6 +59,15 @@ pub fn of_settings(settings: &Settings) -> anyhow::Result<tidegate_server::Setti
         graph_max_nodes: size(&server::FLOW_RUN_GRAPH_MAX_NODES),
         graph_max_artifacts: size(&server::FLOW_RUN_GRAPH_MAX_ARTIFACTS),
         ..defaults
+    })
+}
+
+fn ui(settings: &Settings) -> Option<Ui> {
+    let from = settings.path(&server::UI_FROM).filter(|_| settings.flag(&server::UI_ENABLED))?;
+    Some(Ui {
+        from,
+        api_url: settings.text(&server::UI_API_URL).map(ToOwned::to_owned),
+        prefers_second: settings.flag(&server::UI_V2_ENABLED),
     })
 }
 

@@ -2,56 +2,7 @@
 
 use serde_json::Value;
 
-use crate::place::Place;
-
-/// A place with a server of its own that ends with the test.
-struct Served {
-    place: Place,
-    _server: crate::place::Running,
-}
-
-impl Served {
-    fn new() -> Self {
-        let place = Place::with_own_server();
-        let server = place.start_server();
-        Self { place, _server: server }
-    }
-
-    #[track_caller]
-    fn ok(&self, arguments: &[&str]) -> String {
-        self.place.run(arguments).ok()
-    }
-
-    #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Value {
-        let arguments: Vec<&str> = arguments.iter().copied().chain(["-o", "json"]).collect();
-        serde_json::from_str(&self.ok(&arguments)).unwrap()
-    }
-
-    #[track_caller]
-    fn post(&self, path: &str, body: &Value) -> Value {
-        serde_json::from_str(&self.ok(&["api", "POST", path, "--data", &body.to_string()])).unwrap()
-    }
-
-    /// A flow `hello` with a deployment `daily` in the pool `p`.
-    fn with_deployment() -> Self {
-        let served = Self::new();
-        served.ok(&["work-pool", "create", "p", "--type", "process"]);
-        let flow = served.post("/flows/", &serde_json::json!({"name": "hello"}));
-        served.post(
-            "/deployments/",
-            &serde_json::json!({
-                "name": "daily", "flow_id": flow["id"], "work_pool_name": "p", "entrypoint": "flow.py:hello",
-                "parameter_openapi_schema": {"type": "object", "properties": {"name": {"type": "string"}}},
-            }),
-        );
-        served
-    }
-}
-
-fn words(text: &str) -> Vec<Vec<&str>> {
-    text.lines().map(|line| line.split_whitespace().collect()).collect()
-}
+use crate::served::{Served, words};
 
 #[test]
 fn variables_are_set_read_replaced_and_deleted() {

@@ -3,10 +3,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod blocks;
 mod commands;
 mod config;
+mod copying;
 mod place;
 mod profile;
+mod python;
+mod served;
 mod server;
 mod usage;
 mod webhooks;

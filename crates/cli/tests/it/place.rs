@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -67,6 +68,14 @@ impl Place {
         let path = self.path(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    /// A program, as a script of the shell.
+    pub(crate) fn write_program(&self, path: &str, script: &str) -> String {
+        self.write(path, &format!("#!/bin/sh\n{script}\n"));
+        let path = self.path(path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.to_str().unwrap().to_owned()
     }
 
     pub(crate) fn read(&self, path: &str) -> String {

@@ -45,7 +45,9 @@ fn a_server_in_the_foreground_tells_its_address_and_ends_well_on_sigterm() {
 fn what_this_version_cannot_do_is_refused_with_a_sentence() {
     let place = Place::with_own_server();
     let ui = place.run(&["server", "start", "--ui", "--port", "0"]).fails(2);
-    assert!(ui.contains("the web UI is not part of this version") && ui.contains("hint: leave `--ui` out"), "{ui}");
+    assert!(ui.contains("no web UI of its own") && ui.contains("hint: `--ui-from DIR` serves"), "{ui}");
+    let nothing = place.run(&["server", "start", "--ui-from", ".", "--port", "0"]).fails(1);
+    assert!(nothing.contains("there is no web UI in "), "{nothing}");
     let services = place.run(&["server", "services", "start"]).fails(2);
     assert!(services.contains("need PostgreSQL") && services.contains("hint: `tidegate server start`"), "{services}");
     assert_eq!(place.run(&["server", "services", "stop"]).stderr, "No services of yours are running by themselves.\n");

@@ -36,6 +36,7 @@ fn plural_names_and_the_short_ones_mean_the_same_commands() {
         ("work-queues", "work-queue"),
         ("task-runs", "task-run"),
         ("variables", "variable"),
+        ("automations", "automation"),
         ("blocks", "block"),
         ("events", "event"),
         ("profiles", "profile"),

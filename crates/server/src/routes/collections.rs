@@ -12,7 +12,12 @@ use crate::{error::ApiError, router::Routes};
 const WORKER_TYPES: &str = include_str!("collections/worker_types.json");
 
 pub fn routes(routes: Routes) -> Routes {
-    routes.get("/collections/views/{view}", read)
+    routes.get("/collections/views/{view}", read).get("/collections/work_pool_types", worker_types)
+}
+
+/// The same view under the name that clients of a hosted server ask for.
+async fn worker_types() -> Response {
+    json(WORKER_TYPES)
 }
 
 async fn read(Path(view): Path<String>) -> Result<Response, ApiError> {
@@ -21,7 +26,11 @@ async fn read(Path(view): Path<String>) -> Result<Response, ApiError> {
         "aggregate-block-metadata" | "aggregate-flow-metadata" | "demo-flows" => "{}",
         _ => return Err(ApiError::not_found(format!("View {view} not found in registry"))),
     };
-    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+    Ok(json(text))
+}
+
+fn json(text: &'static str) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 #[cfg(test)]

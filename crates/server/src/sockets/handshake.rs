@@ -1,5 +1,5 @@
-//! How a socket is accepted: the subprotocol, then the client's `auth` message. Clients of old that know no subprotocol are
-//! let in only where nobody has to prove who they are.
+//! How a socket is accepted: the subprotocol, then the client's `auth` message. Clients that know no subprotocol are let in
+//! where nobody has to prove who they are, or where the `Authorization` header of their request does.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{close, code};
-use crate::{App, middleware::token_matches};
+use crate::{App, error::ApiError};
 
 const SUBPROTOCOL: &str = "prefect";
 /// How long a client may take for a message of the handshake.
@@ -58,8 +58,17 @@ where
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|name| name.trim() == SUBPROTOCOL);
-    if !knows_subprotocol && (demands.subprotocol || app.settings.auth_string.is_some()) {
+    let proof = match &app.access {
+        None => Proof::NotAsked,
+        Some(access) if access.admits_headers(headers) => Proof::Given,
+        Some(_) => Proof::Missing,
+    };
+    if !knows_subprotocol && demands.subprotocol {
         return StatusCode::FORBIDDEN.into_response();
+    }
+    if !knows_subprotocol && proof == Proof::Missing {
+        let is_wrong = headers.contains_key(header::AUTHORIZATION);
+        return if is_wrong { ApiError::Unauthorized.into_response() } else { StatusCode::FORBIDDEN.into_response() };
     }
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
@@ -71,7 +80,7 @@ where
         let stopping = app.stopping.clone();
         if knows_subprotocol {
             let authenticated = tokio::select! {
-                authenticated = authenticate(&app, &mut socket, demands) => authenticated,
+                authenticated = authenticate(&app, &mut socket, demands, proof) => authenticated,
                 () = stopping.cancelled() => false,
             };
             if !authenticated {
@@ -84,15 +93,29 @@ where
     })
 }
 
-async fn authenticate(app: &App, socket: &mut WebSocket, demands: Demands) -> bool {
+/// What a socket's request says of its client, before the first message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// The API is open.
+    NotAsked,
+    /// By a header.
+    Given,
+    Missing,
+}
+
+/// Clients of a self-hosted server send no key to sockets, whatever they send to everything else.
+const NO_TOKEN: &str = "Auth required but no token provided. With an API key, set PREFECT_CLOUD_API_URL, or PREFECT_API_AUTH_STRING to the key";
+
+async fn authenticate(app: &App, socket: &mut WebSocket, demands: Demands, proof: Proof) -> bool {
     let Some(text) = receive_text(socket).await else { return false };
     let auth = serde_json::from_str::<Auth>(&text).ok().filter(|auth| auth.r#type == "auth");
-    let refusal = match (auth, &app.settings.auth_string) {
+    let refusal = match (auth, &app.access) {
         (None, _) => Some("Expected 'auth' message"),
         (Some(_), None) => None,
-        (Some(auth), Some(expected)) => match auth.token.as_deref().filter(|token| !token.is_empty()) {
-            None => Some("Auth required but no token provided"),
-            Some(token) if !token_matches(token, expected) => Some("Invalid token"),
+        (Some(auth), Some(access)) => match auth.token.as_deref().filter(|token| !token.is_empty()) {
+            None if proof == Proof::Missing => Some(NO_TOKEN),
+            None => None,
+            Some(token) if !access.admits_token(token) => Some("Invalid token"),
             Some(_) => None,
         },
     };

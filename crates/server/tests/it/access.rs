@@ -120,6 +120,26 @@ async fn with_csrf_protection_a_change_carries_its_clients_token() {
 }
 
 #[tokio::test]
+async fn a_bearer_needs_no_csrf_token_where_it_is_asked_for() {
+    let guarded = TestServer::with(|settings| {
+        settings.csrf_enabled = true;
+        settings.api_keys = vec!["pnu_1".into()];
+    })
+    .await;
+    let change = |server: &TestServer, key: &str| {
+        server.request(Method::POST, "/api/flows/").json(&json!({ "name": "f" })).bearer_auth(key)
+    };
+    assert_eq!(guarded.send(change(&guarded, "pnu_1")).await.status, 201);
+    assert_eq!(guarded.send(change(&guarded, "pnu_2")).await.status, 401);
+    // A browser sends a password by itself, and an open server takes any key.
+    let basic =
+        guarded.request(Method::POST, "/api/flows/").json(&json!({ "name": "f" })).basic_auth("me", Some("pnu_1"));
+    assert_eq!(guarded.send(basic).await.status, 403);
+    let open = TestServer::with(|settings| settings.csrf_enabled = true).await;
+    assert_eq!(open.send(change(&open, "pnu_1")).await.status, 403);
+}
+
+#[tokio::test]
 async fn without_csrf_protection_there_are_no_tokens() {
     let server = TestServer::start().await;
     let answer = server.send(server.request(Method::GET, "/api/csrf-token?client=one")).await;

@@ -185,6 +185,10 @@ async fn a_reader_that_falls_behind_for_good_is_told_to_come_again() {
     assert!(good_bye.reason.starts_with("too slow"), "{}", good_bye.reason);
 }
 
+/// Names the settings that make a client with a key send it here, too.
+const NO_TOKEN: &str = "Auth required but no token provided. With an API key, set PREFECT_CLOUD_API_URL, or PREFECT_API_AUTH_STRING \
+                        to the key";
+
 #[tokio::test]
 async fn sockets_ask_who_is_there() {
     let server = TestServer::with(|settings| settings.auth_string = Some("admin:pass".into())).await;
@@ -194,7 +198,7 @@ async fn sockets_ask_who_is_there() {
         assert_eq!(response.status(), 403, "{path}");
         for (message, reason) in [
             (json!({ "type": "filter" }), "Expected 'auth' message"),
-            (json!({ "type": "auth", "token": null }), "Auth required but no token provided"),
+            (json!({ "type": "auth", "token": null }), NO_TOKEN),
             (json!({ "type": "auth", "token": "admin:wrong" }), "Invalid token"),
         ] {
             let mut socket = Socket::raw(&server, path).await;

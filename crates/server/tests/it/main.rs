@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod accounts;
 mod automations;
 mod events;
 mod leases;
@@ -17,5 +18,7 @@ mod slots;
 mod sockets;
 mod support;
 mod task_workers;
+mod versions;
+mod web;
 mod webhooks;
 mod worker_channel;

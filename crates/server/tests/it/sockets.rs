@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message,
         client::IntoClientRequest,
-        http::{HeaderValue, Response},
+        http::{HeaderValue, Request, Response},
         protocol::CloseFrame,
     },
 };
@@ -34,10 +34,23 @@ impl Socket {
         subprotocol: bool,
         receive_buffer: Option<u32>,
     ) -> Result<Self, Box<Error>> {
-        let mut request = format!("ws://{address}/api{path}").into_client_request().unwrap();
-        if subprotocol {
-            request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("prefect"));
-        }
+        Self::dial(address, request(address, path, subprotocol), receive_buffer).await
+    }
+
+    /// Opens a socket with an `Authorization` header.
+    pub async fn with_header(
+        server: &TestServer,
+        path: &str,
+        subprotocol: bool,
+        authorization: &str,
+    ) -> Result<Self, Box<Error>> {
+        let mut request = request(server.address, path, subprotocol);
+        request.headers_mut().insert("authorization", HeaderValue::from_str(authorization).unwrap());
+        Self::dial(server.address, request, None).await
+    }
+
+    async fn dial(address: SocketAddr, request: Request<()>, receive_buffer: Option<u32>) -> Result<Self, Box<Error>> {
+        let subprotocol = request.headers().contains_key("sec-websocket-protocol");
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = receive_buffer {
             socket.set_recv_buffer_size(bytes).unwrap();
@@ -121,6 +134,14 @@ impl Socket {
     async fn next(&mut self) -> Message {
         self.0.next().await.unwrap().unwrap()
     }
+}
+
+fn request(address: SocketAddr, path: &str, subprotocol: bool) -> Request<()> {
+    let mut request = format!("ws://{address}/api{path}").into_client_request().unwrap();
+    if subprotocol {
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("prefect"));
+    }
+    request
 }
 
 /// An event of a resource, as engines send it.

@@ -1,7 +1,7 @@
 //! `flow-run execute`: runs a flow run in a Python of the user's, in this terminal. The Python SDK does the work; this
 //! finds the interpreter and tells it which run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use tidegate_client::Client;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::commands::lookup;
 use crate::failure::Failure;
+use crate::python::Python;
 use crate::settings::Settings;
 
 const RUN_ID: &str = "PREFECT__FLOW_RUN_ID";
@@ -30,23 +31,17 @@ pub async fn start(
     client: &Client,
     settings: &Settings,
 ) -> anyhow::Result<()> {
-    let python = python.map_or_else(|| interpreter(settings), Path::to_owned);
-    let mut command = Command::new(&python);
-    command.args(["-m", "prefect.engine"]).arg(id.to_string());
-    command.envs(settings.for_python()).env(RUN_ID, id.to_string()).env("PREFECT_API_URL", client.api_url());
+    let python = Python::new(python, client, settings);
+    let mut command = Command::from(python.command());
+    command.args(["-m", "prefect.engine"]).arg(id.to_string()).env(RUN_ID, id.to_string());
     if let Some(entrypoint) = entrypoint {
         command.env("PREFECT__FLOW_ENTRYPOINT", entrypoint);
     }
-    let status = command.status().await.with_context(|| format!("cannot start Python `{}`", python.display()))?;
+    let status =
+        command.status().await.with_context(|| format!("cannot start Python `{}`", python.program().display()))?;
     if status.success() {
         return Ok(());
     }
     let failure = Failure::new(format!("the flow run's process ended with {status}"));
     Err(failure.hint(format!("`tidegate flow-run logs {id}` shows what happened")).into())
-}
-
-/// The active virtual environment's interpreter, else the one on the path.
-fn interpreter(settings: &Settings) -> PathBuf {
-    let environment = settings.environment().variable("VIRTUAL_ENV").map(|folder| Path::new(folder).join("bin/python"));
-    environment.filter(|python| python.exists()).unwrap_or_else(|| PathBuf::from("python3"))
 }

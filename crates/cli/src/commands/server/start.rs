@@ -1,5 +1,6 @@
 //! `server start`: serves until a signal asks to stop; in the background, returns when the server is ready.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -48,6 +49,9 @@ pub struct Arguments {
     /// Serve the web UI
     #[arg(long, conflicts_with = "no_ui")]
     ui: bool,
+    /// Serve the web UI found there: the folder of an installed `prefect` package, or one with `index.html`
+    #[arg(long, value_name = "DIR", conflicts_with = "no_ui")]
+    ui_from: Option<PathBuf>,
     /// Return when the server is ready and let it run
     #[arg(short, long)]
     background: bool,
@@ -71,11 +75,12 @@ impl Arguments {
         overrides.extend(self.port.map(|port| (&table::server::API_PORT, port.to_string())));
         overrides.extend(database_override(self.database_url.as_ref()));
         overrides.extend(self.log_level.clone().map(|level| (&table::server::LOGGING_LEVEL, level)));
+        overrides.extend(self.ui_from.as_ref().map(|folder| (&table::server::UI_FROM, folder.display().to_string())));
         for (off, on, setting) in [
             (self.no_services, false, &table::server::SERVICES_ENABLED),
             (self.no_scheduler, self.scheduler, &table::services::SCHEDULER_ENABLED),
             (self.no_late_runs, self.late_runs, &table::services::LATE_RUNS_ENABLED),
-            (self.no_ui, self.ui, &table::accepted::nobody::UI_ENABLED),
+            (self.no_ui, self.ui, &table::server::UI_ENABLED),
         ] {
             if off || on {
                 overrides.push((setting, on.to_string()));
@@ -86,9 +91,10 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
-    if arguments.ui {
-        let failure = Failure::usage("the web UI is not part of this version: there is nothing for `--ui` to serve");
-        return Err(failure.hint("leave `--ui` out; `tidegate` itself shows runs, logs and events").into());
+    if arguments.ui && !settings.is_set(&table::server::UI_FROM) {
+        let failure = Failure::usage("this version has no web UI of its own: there is nothing for `--ui` to serve");
+        let hint = "`--ui-from DIR` serves the one of an installed `prefect` package; `tidegate` itself shows runs, logs and events";
+        return Err(failure.hint(hint).into());
     }
     if arguments.background { in_background(settings, out) } else { here(settings, out) }
 }
@@ -97,7 +103,7 @@ fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let database = Database::of_settings(settings)?;
     let base_path = server::base_path(settings);
     let of_settings = server::of_settings(settings)?;
-    let has_services = of_settings.services_enabled;
+    let (has_services, has_ui) = (of_settings.services_enabled, of_settings.ui.is_some());
     let runtime = runtime(Threads::All)?;
     let file = ServerFile::of(settings);
     let served = runtime.block_on(async {
@@ -106,7 +112,7 @@ fn here(settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
         let address = bound.local_addr().context("cannot tell the server's address")?;
         let api_url = connection::url_of(&address.ip().to_string(), u64::from(address.port()), &base_path);
         file.write(api_url.clone())?;
-        banner(settings, &api_url, &database, has_services, out)?;
+        banner(settings, &api_url, &database, (has_services, has_ui), out)?;
         bound.serve(shutdown.soft, shutdown.hard).await
     });
     file.remove_own()?;
@@ -121,13 +127,17 @@ fn banner(
     settings: &Settings,
     api_url: &str,
     database: &Database,
-    has_services: bool,
+    (has_services, has_ui): (bool, bool),
     out: &mut Out,
 ) -> std::io::Result<()> {
     out.note(format!("Tidegate {} is listening.", env!("CARGO_PKG_VERSION")))?;
     out.note(format!("  API       {api_url}"))?;
     out.note(format!("  Database  {}", database.describe()))?;
-    out.note(format!("  Metrics   {}/metrics", api_url.strip_suffix("/api").unwrap_or(api_url)))?;
+    let root = api_url.strip_suffix("/api").unwrap_or(api_url);
+    if has_ui {
+        out.note(format!("  Web UI    {root}/"))?;
+    }
+    out.note(format!("  Metrics   {root}/metrics"))?;
     if !has_services {
         out.note("  Services  off: schedules and leases are another server's work")?;
     }

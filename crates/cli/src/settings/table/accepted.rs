@@ -160,10 +160,6 @@ pub mod nobody {
         /// Register the built-in block types at start: always done here.
         REGISTER_BLOCKS_ON_START = Anything "server.register_blocks_on_start" Is("true"), Nobody Both
             also "PREFECT_API_BLOCKS_REGISTER_ON_START";
-        /// Serve a web UI: there is none yet.
-        UI_ENABLED = Anything "server.ui.enabled" Is("true"), Nobody Both also "PREFECT_UI_ENABLED";
-        /// Address of the API as browsers see it.
-        UI_API_URL = Anything "server.ui.api_url" Unset, Nobody Both also "PREFECT_UI_API_URL";
         /// Path that the web UI is served under.
         UI_SERVE_BASE = Anything "server.ui.serve_base" Is("/"), Nobody Both also "PREFECT_UI_SERVE_BASE";
         /// Connections that SQLAlchemy keeps.
@@ -304,8 +300,6 @@ pub mod nobody {
         /// When a pending background task is handed out again.
         TASKS_SCHEDULING_PENDING_TASK_TIMEOUT = Anything "server.tasks.scheduling.pending_task_timeout" Is("0"),
             Nobody Both also "PREFECT_TASK_SCHEDULING_PENDING_TASK_TIMEOUT";
-        /// Prefer the second generation of the reference's web UI.
-        UI_V2_ENABLED = Anything "server.ui.v2_enabled" Is("true"), Nobody Both;
         /// Folder of the web UI's files: here they are in the binary.
         UI_STATIC_DIRECTORY = Anything "server.ui.static_directory" Unset, Nobody Both
             also "PREFECT_UI_STATIC_DIRECTORY";

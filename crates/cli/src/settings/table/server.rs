@@ -11,6 +11,8 @@ super::settings! {
     API_BASE_PATH = Text "server.api.base_path" Unset, Server Both;
     /// `user:password` that every request must carry.
     API_AUTH_STRING = Secret "server.api.auth_string" Unset, Server Both;
+    /// Tokens that are as good as the auth string, for clients that are set up with an API key (`PREFECT_API_KEY`).
+    API_KEYS = Secret "server.api.keys" Unset, Server Own;
     /// Page size of lists when the caller names none, and the most that a caller may ask for.
     API_DEFAULT_LIMIT = Integer "server.api.default_limit" Is("200"), Server Both also "PREFECT_API_DEFAULT_LIMIT";
     /// Refuse changing requests without a CSRF token.
@@ -34,6 +36,14 @@ super::settings! {
     API_MAX_PARAMETER_SIZE = Integer "server.api.max_parameter_size" Is("524288"), Server Both;
     /// Most bytes in the body of a request.
     API_MAX_BODY_SIZE = Integer "server.api.max_body_size" Is("33554432"), Server Own;
+    /// Serve the web UI of `server.ui.from`.
+    UI_ENABLED = Flag "server.ui.enabled" Is("true"), Server Both also "PREFECT_UI_ENABLED";
+    /// Folder of a web UI made for this API: the package `prefect` where it is installed, or one that holds `index.html`.
+    UI_FROM = Path "server.ui.from" Unset, Server Own;
+    /// Where the pages of the web UI find the API; unset means where they come from.
+    UI_API_URL = Text "server.ui.api_url" Unset, Server Both also "PREFECT_UI_API_URL";
+    /// Of two generations of the web UI, open the second for who has not chosen.
+    UI_V2_ENABLED = Flag "server.ui.v2_enabled" Is("true"), Server Both;
     /// How long SIGTERM waits for requests and sockets in hand.
     SHUTDOWN_GRACE_SECONDS = Seconds "server.shutdown_grace_seconds" Is("10"), Server Own;
     /// How much the server logs.

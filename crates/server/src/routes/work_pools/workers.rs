@@ -1,8 +1,9 @@
 //! The workers of a pool over HTTP.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Request, State},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use tidegate_api::{filters::WorkerFilter, work_pools::Worker};
@@ -13,7 +14,7 @@ use crate::{
     App,
     answer::Json,
     error::ApiError,
-    extract::{Body, Db},
+    extract::{Body, Db, check, content_type, from_value, no_route, operation_of, read_bytes},
 };
 
 #[derive(Clone, Deserialize)]
@@ -22,23 +23,40 @@ pub(super) struct Heartbeat {
     heartbeat_interval_seconds: Option<i64>,
 }
 
+/// What a worker adds that believes to talk to a hosted server. The contract does not know it.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wish {
+    return_id: bool,
+}
+
+/// Answers nothing, or, where the worker asks for it, its id: bare, since that is how it reads a 200.
 pub(super) async fn heartbeat(
-    Db(store): Db,
+    State(app): State<App>,
     Path(pool_name): Path<String>,
-    Body(body): Body<Heartbeat>,
-) -> Result<StatusCode, ApiError> {
-    store
+    request: Request,
+) -> Result<Response, ApiError> {
+    let operation = operation_of(&request).ok_or_else(no_route)?;
+    let content_type = content_type(request.headers());
+    let bytes = read_bytes(request, &app).await?;
+    let body: Heartbeat = from_value(check(operation, content_type.as_deref(), &bytes)?)?;
+    let wish: Wish = serde_json::from_slice(&bytes).unwrap_or_default();
+    let id = app
+        .store
         .write(pool_name.clone(), async move |tx: &mut Tx| {
             let pool = require_pool_id(tx, &pool_name).await?;
-            let interval = body.heartbeat_interval_seconds;
-            tx.record_worker_heartbeat(pool, &body.name, interval).await.map_err(ApiError::from)
+            tx.record_worker_heartbeat(pool, &body.name, body.heartbeat_interval_seconds).await?;
+            if wish.return_id { Ok(tx.read_worker_id(pool, &body.name).await?) } else { Ok::<_, ApiError>(None) }
         })
         .await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(match id {
+        Some(id) => id.to_string().into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    })
 }
 
 #[derive(Clone, Deserialize)]
-pub(super) struct Request {
+pub(super) struct Listing {
     workers: Option<WorkerFilter>,
     limit: Option<i64>,
     offset: Option<i64>,
@@ -48,7 +66,7 @@ pub(super) async fn filter(
     State(app): State<App>,
     Db(store): Db,
     Path(pool_name): Path<String>,
-    Body(body): Body<Request>,
+    Body(body): Body<Listing>,
 ) -> Result<Json<Vec<Worker>>, ApiError> {
     let (limit, offset) = (app.limit(body.limit)?, body.offset.unwrap_or(0));
     store
