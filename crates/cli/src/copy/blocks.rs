@@ -41,10 +41,14 @@ impl Copy<'_> {
         let Some(kind) = self.ids.of(&item["block_type_id"]) else { bail!("its block type was not copied") };
         let mut body = only(item, &["fields", "capabilities", "version"]);
         body["block_type_id"] = json!(kind);
-        match self.create("/block_schemas/", item, &body).await {
+        match self.target.post_once("/block_schemas/", &body).await {
+            Ok((created, was_there)) => {
+                self.ids.put(&item["id"], &created["id"]);
+                Ok(if was_there { Outcome::Kept } else { Outcome::Copied })
+            }
             // The schemas within it may not be there yet.
             Err(error) if is_refused(&error) => Ok(Outcome::Waits(error.to_string())),
-            done => done,
+            Err(error) => Err(error),
         }
     }
 

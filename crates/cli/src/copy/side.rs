@@ -24,6 +24,12 @@ impl Side<'_> {
         Ok(self.0.request(Method::POST, path, Some(body.to_string().into())).await?.json()?)
     }
 
+    /// As `post`, of what the server knows by its content: also whether it was there.
+    pub async fn post_once(&self, path: &str, body: &Value) -> anyhow::Result<(Value, bool)> {
+        let response = self.0.request(Method::POST, path, Some(body.to_string().into())).await?;
+        Ok((response.json()?, response.status == 200))
+    }
+
     pub async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<()> {
         self.0.request(Method::PATCH, path, Some(body.to_string().into())).await?;
         Ok(())

@@ -32,7 +32,7 @@ fn source() -> Served {
     let reference = json!({ "inner": { "$ref": { "block_document_id": anonymous["id"] } } });
     document(&outer, &around, json!({ "name": "a", "data": reference }));
     let flow = served.post("/flows/", &json!({ "name": "hello", "tags": ["greeting"] }));
-    served.post(
+    let deployment = served.post(
         "/deployments/",
         &json!({
             "name": "daily", "flow_id": flow["id"], "work_pool_name": "p", "work_queue_name": "urgent",
@@ -42,6 +42,10 @@ fn source() -> Served {
             "job_variables": { "env": { "BLOCK": format!("block {}", anonymous["id"].as_str().unwrap()) } },
         }),
     );
+    let watched = format!("prefect.deployment.{}", deployment["id"].as_str().unwrap());
+    let trigger = json!({ "posture": "Reactive", "expect": ["x"], "match": { "prefect.resource.id": watched }, "threshold": 1, "within": 0 });
+    let action = json!({ "type": "pause-deployment", "source": "selected", "deployment_id": deployment["id"] });
+    served.post("/automations/", &json!({ "name": "watch", "trigger": trigger, "actions": [action] }));
     served
 }
 
@@ -63,7 +67,7 @@ fn everything_is_copied_once_and_refers_to_what_it_did() {
         assert_eq!((found, failed), (copied + kept, 0), "{kind}");
         // Every server has types and schemas of its own.
         assert!(kept == 0 || ["block_type", "block_schema"].contains(&kind.as_str()), "{kind}: {kept} were there");
-        assert!(found > 0 || kind == "automation", "{kind}");
+        assert!(found > 0, "{kind}");
     }
 
     let both = |arguments: &[&str]| (source.json(arguments), target.json(arguments));
@@ -82,6 +86,11 @@ fn everything_is_copied_once_and_refers_to_what_it_did() {
     assert_eq!(outer["block_document_references"]["inner"]["block_document"]["id"], block);
     let secret = "/block_types/slug/secret/block_documents/name/door?include_secrets=true";
     assert_eq!(target.json(&["api", "GET", secret])["data"]["value"], "sesame");
+
+    let automation = target.json(&["automation", "inspect", "watch"]);
+    let id = ours["id"].as_str().unwrap();
+    assert_eq!(automation["trigger"]["match"]["prefect.resource.id"], format!("prefect.deployment.{id}"));
+    assert_eq!(automation["actions"][0]["deployment_id"], id);
 
     let queue = |name: &str| target.json(&["work-queue", "inspect", name, "--pool", "p"]);
     assert_eq!((&queue("urgent")["priority"], &queue("default")["priority"]), (&1.into(), &2.into()));
