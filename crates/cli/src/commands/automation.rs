@@ -122,10 +122,11 @@ fn inspect(found: &[Value], yaml: bool, json: bool, out: &mut Out) -> anyhow::Re
         return Ok(out.line(document::yaml(found)?.trim_end())?);
     }
     if json || out.is_json() {
-        return Ok(match found {
+        match found {
             [automation] => out.json(automation)?,
             automations => out.json(automations)?,
-        });
+        }
+        return Ok(());
     }
     for automation in found {
         let text = |key: &str| automation[key].as_str().filter(|text| !text.is_empty()).map(ToOwned::to_owned);

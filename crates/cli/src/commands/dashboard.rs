@@ -26,7 +26,7 @@ pub fn run(command: &Command, client: &Client, settings: &Settings, out: &mut Ou
         process.arg(&url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         process.status().is_ok_and(|status| status.success())
     };
-    if !programs.iter().any(|program| opens(program)) {
+    if !programs.iter().any(opens) {
         let failure = Failure::new(format!("no browser could be started for {url}"));
         return Err(failure.hint("`BROWSER` names the program to use").into());
     }

@@ -114,9 +114,8 @@ async fn authenticate(app: &App, socket: &mut WebSocket, demands: Demands, proof
         (Some(_), None) => None,
         (Some(auth), Some(access)) => match auth.token.as_deref().filter(|token| !token.is_empty()) {
             None if proof == Proof::Missing => Some(NO_TOKEN),
-            None => None,
             Some(token) if !access.admits_token(token) => Some("Invalid token"),
-            Some(_) => None,
+            _ => None,
         },
     };
     if let Some(reason) = refusal {

@@ -37,8 +37,8 @@ fn package() -> TempDir {
     folder
 }
 
-fn ui(folder: &Path) -> Option<Ui> {
-    Some(Ui { from: folder.to_owned(), api_url: None, prefers_second: true })
+fn ui(folder: &Path) -> Ui {
+    Ui { from: folder.to_owned(), api_url: None, prefers_second: true }
 }
 
 /// As a browser opens a page.
@@ -49,7 +49,7 @@ fn opens(server: &TestServer, path: &str) -> RequestBuilder {
 #[tokio::test]
 async fn both_generations_are_served_with_their_base_in_place() {
     let folder = package();
-    let server = TestServer::with(|settings| settings.ui = ui(folder.path())).await;
+    let server = TestServer::with(|settings| settings.ui = Some(ui(folder.path()))).await;
     for (path, kind, text) in [
         ("/index.html", "text/html; charset=utf-8", "first <script src=\"/assets/index-1a.js\">"),
         ("/assets/index-1a.js", "text/javascript; charset=utf-8", "base = ``; // first"),
@@ -72,7 +72,7 @@ async fn both_generations_are_served_with_their_base_in_place() {
 #[tokio::test]
 async fn the_pages_own_addresses_are_answered_to_browsers_only() {
     let folder = package();
-    let server = TestServer::with(|settings| settings.ui = ui(folder.path())).await;
+    let server = TestServer::with(|settings| settings.ui = Some(ui(folder.path()))).await;
     for (path, name) in [("/runs", "first"), ("/v2/runs/flow-run/1", "second")] {
         assert!(server.send(opens(&server, path)).await.text.starts_with(name), "{path}");
         let part = server.send(server.request(Method::GET, path).header("accept", "*/*")).await;
@@ -90,7 +90,7 @@ async fn the_pages_own_addresses_are_answered_to_browsers_only() {
 #[tokio::test]
 async fn a_browser_gets_the_generation_it_chose() {
     let folder = package();
-    let server = TestServer::with(|settings| settings.ui = ui(folder.path())).await;
+    let server = TestServer::with(|settings| settings.ui = Some(ui(folder.path()))).await;
     let location = async |request: RequestBuilder| {
         let answer = server.send(request).await;
         (answer.status, answer.header("location").map(ToOwned::to_owned))
@@ -101,7 +101,8 @@ async fn a_browser_gets_the_generation_it_chose() {
     assert_eq!(location(opens(&server, "/").header("cookie", "prefect_ui_version=v1")).await, (200, None));
     assert_eq!(location(server.request(Method::GET, "/v2")).await, to("/v2/"));
 
-    let first_only = TestServer::with(|settings| settings.ui = ui(&folder.path().join("prefect/server/ui"))).await;
+    let first_only =
+        TestServer::with(|settings| settings.ui = Some(ui(&folder.path().join("prefect/server/ui")))).await;
     let answer = first_only.send(opens(&first_only, "/v2/runs")).await;
     assert_eq!((answer.status, answer.header("location")), (307, Some("/runs")));
     assert_eq!(first_only.send(opens(&first_only, "/")).await.status, 200);
@@ -111,7 +112,7 @@ async fn a_browser_gets_the_generation_it_chose() {
 async fn pages_are_told_where_the_api_is() {
     let folder = package();
     let server = TestServer::with(|settings| {
-        settings.ui = ui(folder.path());
+        settings.ui = Some(ui(folder.path()));
         settings.base_path = "/tide".into();
         settings.auth_string = Some("admin:pass".into());
     })
@@ -147,7 +148,7 @@ async fn pages_are_told_where_the_api_is() {
 #[tokio::test]
 async fn no_path_leads_out_of_the_folder() {
     let folder = package();
-    let server = TestServer::with(|settings| settings.ui = ui(folder.path())).await;
+    let server = TestServer::with(|settings| settings.ui = Some(ui(folder.path()))).await;
     for path in [
         "/%2e%2e/secret.txt",
         "/..%2fsecret.txt",
@@ -171,7 +172,7 @@ async fn a_folder_without_a_web_ui_is_refused_at_the_start() {
     settings.listen = ([127, 0, 0, 1], 0).into();
     let database = tidegate_testkit::sqlite().await;
     settings.database_url.clone_from(&database.url);
-    settings.ui = ui(folder.path());
+    settings.ui = Some(ui(folder.path()));
     let refused = Server::bind(settings, Clock::new().shared()).await.map(|_| ()).unwrap_err().to_string();
     assert!(refused.starts_with("there is no web UI in "), "{refused}");
 }
