@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::served::{Served, words};
 
-const TWO: &str = r#"
+const TWO: &str = r"
 automations:
   - name: restart
     description: Starts again what failed.
@@ -26,7 +26,7 @@ automations:
     actions: []
     actions_on_trigger:
       - type: do-nothing
-"#;
+";
 
 #[test]
 fn automations_are_created_from_a_document_listed_paused_and_deleted() {

@@ -80,7 +80,7 @@ mod tests {
     fn one_automation_a_list_and_a_named_list_are_understood() {
         let one = json!({ "name": "a", "trigger": {} });
         for text in [r#"{"name": "a", "trigger": {}}"#, r#"[{"name": "a", "trigger": {}}]"#] {
-            assert_eq!(of_json(text).unwrap(), [one.clone()]);
+            assert_eq!(of_json(text).unwrap(), std::slice::from_ref(&one));
         }
         assert_eq!(of_json(&json!({ "automations": [one, one] }).to_string()).unwrap().len(), 2);
         for none in ["[]", "5", "[5]", r#"{"automations": []}"#, r#"{"automations": {}}"#, "{"] {
