@@ -352,18 +352,28 @@ fn matches_of(candidates: &[&TriggerRef], event: &ReceivedEvent) -> Vec<(Trigger
     concerned.filter_map(|trigger| Some(((*trigger).clone(), trigger.event_trigger()?.role_of(event)?))).collect()
 }
 
-/// What tells of firings fires nothing but triggers that name it, and never the automation that it tells of: automations
-/// that answer to everything would answer to each other for ever.
+/// What tells of firings, and of runs that automations started, fires nothing but triggers that name it; what tells of a
+/// firing never its own automation. Automations that answer to everything would answer to each other for ever.
 fn is_echo(event: &ReceivedEvent, trigger: &TriggerRef) -> bool {
     let kind = event.event.strip_prefix("prefect.automation.").unwrap_or_default();
-    if !(kind == "triggered" || kind == "resolved" || kind.starts_with("action.")) {
-        return false;
+    let tells_of_firing = kind == "triggered" || kind == "resolved" || kind.starts_with("action.");
+    let named = |start: &str| {
+        trigger
+            .event_trigger()
+            .is_some_and(|rule| rule.expect.iter().chain(&rule.after).any(|name| name.starts_with(start)))
+    };
+    if tells_of_firing {
+        let own = format!("prefect.automation.{}", trigger.automation.id);
+        return !named("prefect.automation.") || event.resource.get("prefect.resource.id") == Some(&own);
     }
-    let own = format!("prefect.automation.{}", trigger.automation.id);
-    let named = trigger
-        .event_trigger()
-        .is_some_and(|rule| rule.expect.iter().chain(&rule.after).any(|name| name.starts_with("prefect.automation.")));
-    !named || event.resource.get("prefect.resource.id") == Some(&own)
+    event.event.starts_with("prefect.flow-run.") && was_started_by_automation(event) && !named("prefect.flow-run.")
+}
+
+fn was_started_by_automation(event: &ReceivedEvent) -> bool {
+    event.related.iter().any(|resource| {
+        resource.get("prefect.resource.role").is_some_and(|role| role == "creator")
+            && resource.get("prefect.resource.id").is_some_and(|id| id.starts_with("prefect.automation."))
+    })
 }
 
 /// Triggers that wait for what does not come, without an event to begin with and without resources to tell apart.
