@@ -34,8 +34,10 @@ def loops(c):
             if made["id"] != c.nil:
                 c.delete(f"/automations/{made['id']}", quiet=True)
     looping = {"expect": [f"{RUNS}Running"]}
-    c.post("/automations/", _body(c, "on-trigger", looping, actions_on_trigger=_runs()), show="name")
-    c.post("/automations/", _body(c, "nested", {"type": "sequence", "within": 5, "triggers": [_body(c, trigger=looping)["trigger"]]}, actions=_runs()), show="name")
+    on_trigger = c.post("/automations/", _body(c, "on-trigger", looping, actions_on_trigger=_runs()), show="name")
+    nested = c.post("/automations/", _body(c, "nested", {"type": "sequence", "within": 5, "triggers": [_body(c, trigger=looping)["trigger"]]}, actions=_runs()), show="name")
+    for made in (on_trigger, nested):
+        c.delete(f"/automations/{made['id']}", quiet=True)
     made = c.post("/automations/", _body(c, "asleep", looping, actions=_runs(), enabled=False), show="enabled")
     path = f"/automations/{made['id']}"
     c.patch(path, {"enabled": True})
