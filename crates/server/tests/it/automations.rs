@@ -20,23 +20,6 @@ async fn server(database: FreshDatabase) -> TestServer {
     .await
 }
 
-macro_rules! on_both_databases {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::server(tidegate_testkit::sqlite().await).await).await;
-            })*
-        }
-        mod postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::server(tidegate_testkit::postgres().await).await).await;
-            })*
-        }
-    };
-}
-
 on_both_databases! {
     an_event_starts_a_run_with_what_it_says,
     a_window_fires_once_and_counts_apart,
@@ -94,7 +77,8 @@ async fn events_of(server: &TestServer, name: &str) -> Vec<Value> {
     server.post("/events/filter", filter).await["events"].as_array().unwrap().clone()
 }
 
-async fn an_event_starts_a_run_with_what_it_says(server: TestServer) {
+async fn an_event_starts_a_run_with_what_it_says(database: FreshDatabase) {
+    let server = server(database).await;
     let flow = id_of(&server.post("/flows/", json!({ "name": "f" })).await);
     let deployment = id_of(&server.post("/deployments/", json!({ "name": "d", "flow_id": flow })).await);
     let action = json!({
@@ -137,7 +121,8 @@ async fn an_event_starts_a_run_with_what_it_says(server: TestServer) {
     assert_eq!(executed["follows"], begun["id"]);
 }
 
-async fn a_window_fires_once_and_counts_apart(server: TestServer) {
+async fn a_window_fires_once_and_counts_apart(database: FreshDatabase) {
+    let server = server(database).await;
     let mut trigger = on_event("made");
     trigger["threshold"] = 2.into();
     trigger["within"] = 60.into();
@@ -159,7 +144,8 @@ async fn a_window_fires_once_and_counts_apart(server: TestServer) {
     assert_eq!(colors, ["red", "blue"]);
 }
 
-async fn silence_fires_when_its_time_is_over(server: TestServer) {
+async fn silence_fires_when_its_time_is_over(database: FreshDatabase) {
+    let server = server(database).await;
     let trigger = json!({
         "type": "event", "posture": "Proactive", "after": ["beat"], "expect": ["beat", "ended"], "within": 30,
         "for_each": ["prefect.resource.id"],
@@ -180,7 +166,8 @@ async fn silence_fires_when_its_time_is_over(server: TestServer) {
     assert_eq!(fired(&server, &automation).await, 1, "nobody began anew");
 }
 
-async fn parts_fire_together_and_in_order(server: TestServer) {
+async fn parts_fire_together_and_in_order(database: FreshDatabase) {
+    let server = server(database).await;
     let parts = json!([on_event("one"), on_event("two"), on_event("three")]);
     let nothing = json!([{ "type": "do-nothing" }]);
     let some = json!({ "type": "compound", "require": 2, "within": 60, "triggers": parts });
@@ -205,7 +192,8 @@ async fn parts_fire_together_and_in_order(server: TestServer) {
     assert_eq!(firings(&server, &any, 4).await.len(), 4);
 }
 
-async fn an_event_waits_for_the_one_it_follows(server: TestServer) {
+async fn an_event_waits_for_the_one_it_follows(database: FreshDatabase) {
+    let server = server(database).await;
     let trigger = json!({
         "type": "event", "posture": "Reactive", "after": ["begun"], "expect": ["done"], "within": 60, "threshold": 1,
         "for_each": ["prefect.resource.id"],
@@ -229,7 +217,8 @@ async fn an_event_waits_for_the_one_it_follows(server: TestServer) {
     assert_eq!(firings(&server, &automation, 2).await.len(), 2);
 }
 
-async fn one_that_is_switched_off_hears_nothing(server: TestServer) {
+async fn one_that_is_switched_off_hears_nothing(database: FreshDatabase) {
+    let server = server(database).await;
     let mut trigger = on_event("made");
     trigger["threshold"] = 2.into();
     trigger["within"] = 600.into();

@@ -2,6 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+/// Stamps out every named test for both databases; each takes the fresh one that it runs on.
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(tidegate_testkit::sqlite().await).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(tidegate_testkit::postgres().await).await;
+            })*
+        }
+    };
+}
+
 mod access;
 mod accounts;
 mod automations;

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
+use tidegate_testkit::FreshDatabase;
+
 use crate::{
     sockets::Socket,
     support::{TestServer, id_of},
@@ -72,7 +74,8 @@ impl<'s> Told<'s> {
     }
 }
 
-async fn late_and_repeated_events_change_nothing(server: TestServer) {
+async fn late_and_repeated_events_change_nothing(database: FreshDatabase) {
+    let server = TestServer::on(database, |_| {}).await;
     let told = Told::of(&server).await;
     let [pending, running, completed] =
         [told.event("Pending", 0), told.event("Running", 1), told.event("Completed", 2)];
@@ -89,7 +92,8 @@ async fn late_and_repeated_events_change_nothing(server: TestServer) {
     assert_eq!(count, 1);
 }
 
-async fn of_one_instant_the_end_wins(server: TestServer) {
+async fn of_one_instant_the_end_wins(database: FreshDatabase) {
+    let server = TestServer::on(database, |_| {}).await;
     let told = Told::of(&server).await;
     let (running, failed) = (told.event("Running", 5), told.event("Failed", 5));
     told.send(&[&failed]).await;
@@ -109,21 +113,4 @@ async fn of_one_instant_the_end_wins(server: TestServer) {
     assert_eq!(third.state().await, ("RUNNING".into(), "at 6".into()));
 }
 
-macro_rules! on_both {
-    ($($test:ident),*) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::TestServer::start().await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(super::TestServer::on(tidegate_testkit::postgres().await, |_| {}).await).await;
-            })*
-        }
-    };
-}
-
-on_both! { late_and_repeated_events_change_nothing, of_one_instant_the_end_wins }
+on_both_databases! { late_and_repeated_events_change_nothing, of_one_instant_the_end_wins }

@@ -9,24 +9,7 @@ use tidegate_testkit::{FreshDatabase, eventually, within};
 
 use crate::support::{Answer, TestServer, id_of};
 
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::sqlite().await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::postgres().await).await;
-            })*
-        }
-    };
-}
-
-on_both!(
+on_both_databases!(
     who_waits_gets_the_slot_in_the_order_of_arrival,
     who_does_not_wait_is_told_to_come_again,
     holders_are_named_and_can_be_released,

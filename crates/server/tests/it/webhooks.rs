@@ -10,25 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::support::{Answer, TestServer, id_of, often};
 
-/// Stamps out every named test for both databases.
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::sqlite().await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::postgres().await).await;
-            })*
-        }
-    };
-}
-
-on_both!(
+on_both_databases!(
     a_signed_request_becomes_an_event_that_subscribers_can_read,
     stripes_signatures_are_checked_and_grow_old,
     what_does_not_prove_itself_is_refused_and_logged,

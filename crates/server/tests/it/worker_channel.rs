@@ -11,24 +11,7 @@ use crate::{
     support::{TestServer, id_of, often},
 };
 
-macro_rules! on_both {
-    ($($test:ident),* $(,)?) => {
-        mod on_sqlite {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::sqlite().await).await;
-            })*
-        }
-        mod on_postgres {
-            $(#[tokio::test]
-            async fn $test() {
-                super::$test(tidegate_testkit::postgres().await).await;
-            })*
-        }
-    };
-}
-
-on_both!(
+on_both_databases!(
     a_worker_makes_its_pool_and_hears_of_changes,
     what_does_not_keep_to_the_protocol_is_closed_with_its_reason,
     a_clean_up_is_one_workers_until_it_is_done_or_given_back,
