@@ -80,12 +80,14 @@ class Server:
             drop_database(*self.schema)
 
 
-def start(target: str, home: Path) -> Server:
-    """Starts `target` on a free loopback port with everything it writes under `home`; returns once it is healthy."""
+def start(target: str, home: Path, **settings: str) -> Server:
+    """Starts `target` on a free loopback port with everything it writes under `home`; returns once it is healthy.
+
+    `settings` are environment variables beside those that every target gets."""
     # A port that we choose may be gone before the reference takes it. Ours chooses by itself.
     attempts = 5 if target == "reference" else 1
     for attempt in range(attempts):
-        server = launch(target, home)
+        server = launch(target, home, settings)
         try:
             wait_until(lambda: is_healthy(server, home), START_DEADLINE, what="the server under test is healthy or has ended")
         except BaseException:
@@ -100,9 +102,12 @@ def start(target: str, home: Path) -> Server:
     raise AssertionError("not reached")
 
 
-def launch(target: str, home: Path) -> Server:
+def launch(target: str, home: Path, settings: dict[str, str]) -> Server:
     environment = (
-        clean_environment() | SERVER_SETTINGS | {"HOME": str(home), "PREFECT_HOME": str(home), "TIDEGATE_HOME": str(home)}
+        clean_environment()
+        | SERVER_SETTINGS
+        | settings
+        | {"HOME": str(home), "PREFECT_HOME": str(home), "TIDEGATE_HOME": str(home)}
     )
     url, database = "", None
     if target == "reference":
