@@ -17,7 +17,7 @@ test:
 	scripts/setup
 	cargo xtask ci
 
-# Tidegate beside the reference, on this machine: figures and ratios. Takes about twenty minutes; nothing fails for being slow.
+# Tidegate beside the reference, on this machine: figures and ratios. Takes about half an hour; nothing fails for being slow.
 bench:
 	cargo run --release --package xtask -- bench $(BENCH)
 

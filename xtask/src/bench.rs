@@ -1,12 +1,16 @@
 //! The benchmark: the reference and Tidegate, each alone on this machine and on a database of its own, in turns. Prints
 //! ratios and writes them down; never says that something failed for being slow.
 
+mod automations;
 mod http;
 mod load;
 mod measures;
 mod products;
 mod report;
+mod scale;
+mod sockets;
 mod starts;
+mod streams;
 mod task_run_events;
 
 use std::{path::PathBuf, process::Command, time::Duration};
@@ -14,9 +18,11 @@ use std::{path::PathBuf, process::Command, time::Duration};
 use anyhow::{Context, ensure};
 
 use self::{
+    load::Figure,
     measures::{Bench, Extent, Measure},
     products::{Product, Programs, Server},
     report::{Better, Line, Report},
+    scale::Large,
 };
 use crate::ci::{environment, root, target_folder};
 
@@ -39,6 +45,12 @@ pub struct Arguments {
     /// Flow runs in the database when pages are read.
     #[arg(long, default_value_t = 100_000)]
     flow_runs: u64,
+    /// Flow runs in the large database that all combinations of filters are tried on, once.
+    #[arg(long, default_value_t = 1_000_000)]
+    large_flow_runs: u64,
+    /// Log lines that words are searched in, once.
+    #[arg(long, default_value_t = 5_000_000)]
+    log_lines: u64,
     /// Only measures whose name contains this.
     #[arg(long)]
     only: Option<String>,
@@ -101,7 +113,37 @@ async fn measure(arguments: &Arguments, programs: &Programs) -> anyhow::Result<R
                 .with_context(|| format!("in round {round}, measuring {}", product.name()))?;
         }
     }
+    large(arguments, programs, &mut report).await.context("measuring large databases")?;
     Ok(report)
+}
+
+/// Tidegate with much in its database, measured once.
+async fn large(arguments: &Arguments, programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
+    const FILTERS: &str = "every filter of the runs page";
+    const SEARCH: &str = "search in log lines";
+    let mut place = 1_000;
+    let mut add = |name: String, goal, figure: Figure| {
+        for (name, goal, value) in [
+            (format!("{name}, median"), None, figure.median),
+            (format!("{name}, 99 of 100 within"), Some(goal), figure.slowest),
+        ] {
+            place += 1;
+            report.add(Product::Tidegate, Line { place, name, unit: "ms", better: Better::Less }, goal, value);
+        }
+    };
+    if arguments.wants(FILTERS) {
+        println!("\na database of {} flow runs", arguments.large_flow_runs);
+        let server = Server::start(Product::Tidegate, programs).await?;
+        let large = Large::fill(&server, arguments.large_flow_runs).await?;
+        add(FILTERS.to_owned(), 50.0, large.filters().await?);
+    }
+    if arguments.wants(SEARCH) {
+        println!("\na database of {} log lines", arguments.log_lines);
+        let server = Server::start(Product::Tidegate, programs).await?;
+        scale::fill_logs(&server, arguments.log_lines).await?;
+        add(SEARCH.to_owned(), 300.0, scale::searches(&server, arguments.log_lines).await?);
+    }
+    Ok(())
 }
 
 /// One product's turn in a round, on a fresh database.
@@ -137,6 +179,17 @@ async fn turn(
                 add(format!("{name}, 99 of 100 within"), "ms", Better::Less, goal, figure.slowest);
             }
         }
+    }
+    if arguments.wants("events out") {
+        let figures = streams::run(&server, extent.time).await?;
+        add("events out, to all subscribers".to_owned(), "/s", Better::More, None, figures.rate);
+        add("events out, last one behind".to_owned(), "s", Better::Less, Some(1.0), figures.behind);
+        add("events out, lost".to_owned(), "", Better::Less, Some(0.0), figures.lost as f64);
+    }
+    if arguments.wants("automations") {
+        let figures = automations::run(&server, extent.time).await?;
+        add("automations, event to firing".to_owned(), "s", Better::Less, Some(1.0), figures.slowest);
+        add("automations, processors in use".to_owned(), "", Better::Less, Some(1.0), figures.cores);
     }
     add("memory, after load".to_owned(), "MB", Better::Less, Some(100.0), megabytes(&server).await?);
     if arguments.wants("due to process") {

@@ -38,8 +38,8 @@ use access::Access;
 use ingest::Ingest;
 use services::{
     Board, automation_actions::AutomationActions, cancellation::CancellationCleanup, foreman::Foreman,
-    late_runs::LateRuns, leases::Leases, pauses::PauseExpirations, retention::Retention, scheduler::Scheduler,
-    triggers::Triggers,
+    late_runs::LateRuns, leases::Leases, log_search::LogSearch, pauses::PauseExpirations, retention::Retention,
+    scheduler::Scheduler, triggers::Triggers,
 };
 use sockets::hubs::{EventHub, LogHub};
 use task_workers::TaskWorkers;
@@ -182,6 +182,7 @@ fn start_services(tasks: &TaskTracker, app: &App) {
     services::spawn(tasks, app, settings.foreman, Foreman);
     services::spawn(tasks, app, settings.late_runs, LateRuns);
     services::spawn(tasks, app, settings.leases, Leases);
+    services::spawn(tasks, app, settings.log_search, LogSearch);
     services::spawn(tasks, app, settings.pause_expirations, PauseExpirations);
     services::spawn(tasks, app, settings.retention, Retention);
     services::spawn(tasks, app, settings.scheduler, Scheduler);

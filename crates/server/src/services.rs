@@ -6,6 +6,7 @@ pub mod cancellation;
 pub mod foreman;
 pub mod late_runs;
 pub mod leases;
+pub mod log_search;
 pub mod pauses;
 pub mod reports;
 pub mod retention;

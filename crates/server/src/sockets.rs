@@ -11,6 +11,7 @@ pub mod worker_channel;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures::SinkExt;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::{App, router::Routes};
@@ -58,6 +59,20 @@ pub async fn close(socket: &mut WebSocket, code: u16, reason: &str) {
 /// Sends with patience; `false` when the client is gone or takes nothing.
 pub async fn send(socket: &mut WebSocket, message: Message) -> bool {
     matches!(tokio::time::timeout(SEND_PATIENCE, socket.send(message)).await, Ok(Ok(())))
+}
+
+/// Sends one after the other with patience for all of them, and no sooner than needed; `false` as in `send`.
+pub async fn send_all(socket: &mut WebSocket, messages: Vec<Message>) -> bool {
+    if messages.is_empty() {
+        return true;
+    }
+    let sending = async {
+        for message in messages {
+            socket.feed(message).await?;
+        }
+        socket.flush().await
+    };
+    matches!(tokio::time::timeout(SEND_PATIENCE, sending).await, Ok(Ok(())))
 }
 
 /// Ticks when a ping is due.

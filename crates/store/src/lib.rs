@@ -73,7 +73,7 @@ pub use events::{
     event_range, link, related,
 };
 pub use histories::{SpanCount, Spans};
-pub use logs::LogRecord;
+pub use logs::{LogRecord, NewBlocks};
 pub use partition::Partitioned;
 pub use reset::{delete_sqlite, empty_postgres};
 pub use row::{Column, Row};

@@ -1,4 +1,8 @@
-//! Log records in the store: written in bulk, read by run.
+//! Log records in the store: written in bulk, read by run, searched for words by blocks.
+
+mod blocks;
+mod letters;
+mod search;
 
 use tidegate_api::{
     filters::LogFilter,
@@ -8,6 +12,8 @@ use tidegate_api::{
 use tidegate_core::time::Timestamp;
 use uuid::Uuid;
 
+pub use self::blocks::NewBlocks;
+use self::search::Search;
 use crate::{
     Dialect, Partitioned, Result, Row, Sql, Tx, Wake,
     conditions::{Conditions, push_text_query},
@@ -15,8 +21,8 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, workspace_id, created, timestamp, name, level, message, flow_run_id, task_run_id";
-const SELECT: &str = "SELECT log.id, log.created, log.name, log.level, log.message, log.timestamp, log.flow_run_id, \
-                      log.task_run_id FROM log WHERE log.workspace_id = ";
+const SELECTED: &str = "log.id, log.created, log.name, log.level, log.message, log.timestamp, log.flow_run_id, \
+                        log.task_run_id";
 
 /// A log record to be written.
 #[derive(Clone, Debug)]
@@ -47,6 +53,12 @@ impl LogRecord {
     }
 }
 
+/// Begins a query for records of a table, up to the workspace.
+fn select(table: &str) -> Sql {
+    Sql::new(format!("SELECT {SELECTED} FROM {table} AS log WHERE log.workspace_id = "))
+}
+
+/// A record from the columns of `select`.
 fn log(row: &mut Row<'_>) -> Result<Log> {
     let id = row.next()?;
     let created = row.next()?;
@@ -98,7 +110,12 @@ impl Tx {
         limit: i64,
         offset: i64,
     ) -> Result<Vec<Log>> {
-        let mut sql = Sql::new(SELECT);
+        if let Some(filter) = filter
+            && let Some(search) = Search::of(filter)
+        {
+            return self.search_logs(&search, filter, sort, limit, offset).await;
+        }
+        let mut sql = select("log");
         sql.bind(self.workspace());
         if let Some(filter) = filter {
             push_log_filter(&mut sql, self.dialect(), filter);
@@ -119,7 +136,7 @@ impl Tx {
         after: Option<(Timestamp, Uuid)>,
         limit: i64,
     ) -> Result<Vec<Log>> {
-        let mut sql = Sql::new(SELECT);
+        let mut sql = select("log");
         sql.bind(self.workspace()).push(" AND log.flow_run_id = ").bind(flow_run_id);
         if let Some((timestamp, id)) = after {
             sql.push(" AND (log.timestamp, log.id) > (").bind(timestamp).push(", ").bind(id).push(")");
@@ -135,7 +152,7 @@ impl Tx {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Log>> {
-        let mut sql = Sql::new(SELECT);
+        let mut sql = select("log");
         sql.bind(self.workspace()).push(" AND log.created >= ").bind(since);
         if let Some(id) = after {
             sql.push(" AND (log.created, log.id) > (").bind(since).push(", ").bind(id).push(")");

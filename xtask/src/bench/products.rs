@@ -85,19 +85,47 @@ impl Running {
 
     /// Resident memory of the process group, in bytes.
     pub fn memory(&self) -> anyhow::Result<u64> {
-        let group = self.group.as_raw_nonzero().to_string();
         let mut kilobytes = 0;
-        for entry in std::fs::read_dir("/proc")?.filter_map(Result::ok) {
-            // The name of the program may have spaces; after its closing parenthesis come state, parent and group.
-            let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-            let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-            if after.split_whitespace().nth(2) == Some(&group) {
-                let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-                let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-                kilobytes += resident.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
-            }
+        for process in self.processes()? {
+            let status = std::fs::read_to_string(process.folder.join("status")).unwrap_or_default();
+            let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+            kilobytes += resident.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0);
         }
         Ok(kilobytes * 1024)
+    }
+
+    /// Seconds that the processes of the group, and those of their children that ended, took of the processors.
+    pub fn processor_time(&self) -> anyhow::Result<f64> {
+        let mut ticks = 0;
+        for process in self.processes()? {
+            // utime, stime, cutime and cstime of proc(5), counted from the state.
+            ticks += process.stat[11..15].iter().filter_map(|field| field.parse::<u64>().ok()).sum::<u64>();
+        }
+        Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    }
+
+    fn processes(&self) -> anyhow::Result<Vec<Process>> {
+        let group = self.group.as_raw_nonzero().to_string();
+        let processes =
+            std::fs::read_dir("/proc")?.filter_map(Result::ok).filter_map(|entry| Process::read(entry.path()));
+        Ok(processes.filter(|process| process.stat[2] == group).collect())
+    }
+}
+
+/// A process as the kernel tells of it.
+struct Process {
+    folder: PathBuf,
+    /// The fields of `stat` from the state on: state, parent, group and more.
+    stat: Vec<String>,
+}
+
+impl Process {
+    fn read(folder: PathBuf) -> Option<Self> {
+        let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+        // The name of the program may have spaces; the fields go on behind its closing parenthesis.
+        let (_, after) = stat.rsplit_once(')')?;
+        let stat: Vec<String> = after.split_whitespace().map(str::to_owned).collect();
+        (stat.len() > 15).then_some(Self { folder, stat })
     }
 }
 

@@ -1,16 +1,12 @@
 //! Tells a server of task runs as the SDK does: events over the socket for incoming events.
 
-use anyhow::ensure;
 use chrono::{SecondsFormat, TimeDelta};
-use futures::{SinkExt, StreamExt, future::try_join_all};
+use futures::{SinkExt, future::try_join_all};
 use serde_json::json;
-use tokio_tungstenite::{
-    connect_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
-};
+use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::now;
+use super::{now, sockets};
 
 const STATES: [(&str, &str); 3] = [("PENDING", "Pending"), ("RUNNING", "Running"), ("COMPLETED", "Completed")];
 pub const PER_TASK_RUN: usize = STATES.len();
@@ -27,24 +23,14 @@ pub async fn send(port: u16, connections: usize, flow_run: &str, task_runs: usiz
 }
 
 async fn send_share(port: u16, flow_run: &str, task_runs: std::ops::Range<usize>) -> anyhow::Result<()> {
-    let mut request = format!("ws://127.0.0.1:{port}/api/events/in").into_client_request()?;
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static("prefect"));
-    let (mut socket, _) = connect_async(request).await?;
-    socket.send(Message::text(r#"{"type":"auth","token":null}"#)).await?;
-    let answer = socket.next().await.transpose()?;
-    ensure!(
-        answer.as_ref().is_some_and(|answer| answer.to_string().contains("auth_success")),
-        "{answer:?} to the token"
-    );
+    let mut socket = sockets::open(port, "/api/events/in").await?;
     for number in task_runs {
         let id = Uuid::now_v7();
         for (step, state) in STATES.iter().enumerate() {
             socket.feed(Message::text(event(flow_run, id, number, step, state))).await?;
         }
     }
-    // The answer to a ping comes after all that was sent before it was read.
-    socket.send(Message::Ping(Vec::new().into())).await?;
-    while !matches!(socket.next().await.transpose()?, Some(Message::Pong(_)) | None) {}
+    sockets::settle(&mut socket).await?;
     socket.close(None).await?;
     Ok(())
 }

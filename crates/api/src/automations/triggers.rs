@@ -179,9 +179,19 @@ impl EventTrigger {
         }
     }
 
-    /// Whether events of this name can concern it.
-    pub fn names(&self, event: &str) -> bool {
-        self.expect.is_empty() || self.expect.iter().chain(&self.after).any(|name| name_matches(name, event))
+    /// The names of all events that can concern this trigger, unless patterns are among them, or any event will do.
+    pub fn plain_names(&self) -> Option<Vec<&str>> {
+        let names = self.expect.iter().chain(&self.after);
+        (!self.expect.is_empty() && names.clone().all(|name| is_plain(name)))
+            .then(|| names.map(String::as_str).collect())
+    }
+
+    /// The ids of resources of which an event must name one to concern this trigger, unless it is known by patterns.
+    pub fn plain_resources(&self) -> Option<Vec<&str>> {
+        std::iter::once(&self.matching).chain(self.match_related.as_slice()).find_map(|labels| {
+            let ids = labels.get(ID)?.as_slice();
+            ids.iter().all(|id| is_plain(id)).then(|| ids.iter().map(String::as_str).collect())
+        })
     }
 
     /// What the event is to this trigger; nothing if it has nothing to do with it.
@@ -207,6 +217,11 @@ impl EventTrigger {
         labels.sort_unstable();
         labels
     }
+}
+
+/// Means itself alone.
+fn is_plain(pattern: &str) -> bool {
+    !pattern.contains(['*', '?', '[']) && !pattern.starts_with('!')
 }
 
 /// Names know the star only; the other signs of labels' patterns mean nothing here, as in the reference.

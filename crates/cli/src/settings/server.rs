@@ -107,6 +107,7 @@ fn services_of(settings: &Settings) -> Services {
         triggers: Loop { enabled: settings.flag(&services::TRIGGERS_ENABLED), ..defaults.triggers },
         automation_actions: Loop { enabled: settings.flag(&services::TRIGGERS_ENABLED), ..defaults.automation_actions },
         leases: every(&services::REPOSSESSOR_ENABLED, &services::REPOSSESSOR_LOOP_SECONDS),
+        log_search: defaults.log_search,
         retention: Loop {
             enabled: !settings.list(&services::DB_VACUUM_ENABLED).is_empty(),
             seconds: seconds(&services::DB_VACUUM_LOOP_SECONDS),

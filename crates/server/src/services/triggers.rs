@@ -1,6 +1,8 @@
 //! Evaluates triggers: reads the outbox behind the last position, finds the triggers that each event concerns, and hands
 //! both to the store, which counts and fires. One server does it at a time; another takes over when that one falls silent.
 
+mod candidates;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -17,6 +19,7 @@ use tidegate_store::{
 };
 use uuid::Uuid;
 
+use self::candidates::Candidates;
 use super::{Report, Service};
 use crate::App;
 
@@ -29,8 +32,6 @@ const RENEWED_SECONDS: f64 = 5.0;
 const GRACE_SECONDS: f64 = 1.0;
 /// Positions that concern nobody are written down now and then only.
 const UNWRITTEN: u64 = 20;
-/// What the reference's own log handler sends; there are too many, and nobody waits for them.
-const LOG_WRITTEN: &str = "prefect.log.write";
 
 /// The service, with what it remembers between passes. All of it can be lost.
 pub struct Triggers {
@@ -65,7 +66,7 @@ impl NextEnd {
 /// The automations of one revision.
 struct Known {
     revision: i64,
-    triggers: Arc<Vec<TriggerRef>>,
+    candidates: Candidates,
     /// Their windows were opened.
     is_standing: bool,
 }
@@ -99,7 +100,8 @@ impl Service for Triggers {
         let from = self.read;
         let revision = self.known.as_ref().map(|known| known.revision);
         // While no automation is switched on, what happens is not even read.
-        let page = if self.known.as_ref().is_some_and(|known| !known.triggers.is_empty()) { PAGE } else { 0 };
+        let page =
+            if self.known.as_ref().is_some_and(|known| !known.candidates.triggers().is_empty()) { PAGE } else { 0 };
         // The events come first: whoever made an automation before them is seen.
         let (events, progress, automations) = app
             .store
@@ -173,7 +175,7 @@ impl Triggers {
                 triggers.push(TriggerRef { automation: automation.clone(), id: trigger.id, since });
             }
         }
-        self.known = Some(Known { revision, triggers: Arc::new(triggers), is_standing: false });
+        self.known = Some(Known { revision, candidates: Candidates::new(triggers), is_standing: false });
         self.next_end = NextEnd::Unknown;
     }
 
@@ -182,15 +184,12 @@ impl Triggers {
         let Some(known) = &self.known else { return Ok(Vec::new()) };
         let mut steps = Vec::new();
         for (position, stored) in events {
-            let candidates: Vec<&TriggerRef> = known
-                .triggers
-                .iter()
-                .filter(|trigger| trigger.since < *position && could_concern(trigger, stored))
-                .collect();
-            if candidates.is_empty() {
+            if !known.candidates.know_name(&stored.event) {
                 continue;
             }
             let event = Arc::new(stored.parse()?);
+            let mut candidates = known.candidates.of(&event);
+            candidates.retain(|trigger| trigger.since < *position);
             let matches = matches_of(&candidates, &event);
             if !matches.is_empty() {
                 steps.push(Step { event, matches, waits: false, waited: false });
@@ -246,10 +245,14 @@ impl Triggers {
         let (held, more) = app.store.read(async move |tx: &mut Tx| tx.list_followers(&ids, horizon).await).await?;
         let (mut waiting, steps): (Vec<Step>, Vec<Step>) = steps.into_iter().partition(|step| step.waits);
         self.holds_followers = more || !waiting.is_empty();
-        let candidates: Vec<&TriggerRef> = known.triggers.iter().collect();
         for stored in held {
             let event = Arc::new(stored.parse()?);
-            waiting.push(Step { matches: matches_of(&candidates, &event), event, waits: false, waited: true });
+            waiting.push(Step {
+                matches: matches_of(&known.candidates.of(&event), &event),
+                event,
+                waits: false,
+                waited: true,
+            });
         }
         waiting.sort_by_key(|step| step.event.occurred);
         let early: HashSet<Uuid> = waiting.iter().map(|step| step.event.id).collect();
@@ -278,9 +281,9 @@ impl Triggers {
     ) -> anyhow::Result<Option<tidegate_store::triggers::Evaluated>> {
         let Some(known) = &mut self.known else { return Ok(None) };
         let mut settled = app.store.now().plus_seconds(-GRACE_SECONDS);
-        let standing = if known.is_standing { Vec::new() } else { standing(&known.triggers) };
+        let standing = if known.is_standing { Vec::new() } else { standing(known.candidates.triggers()) };
         if self.next_end == NextEnd::Unknown {
-            let triggers = known.triggers.clone();
+            let triggers = known.candidates.triggers().clone();
             let end = app.store.read(async move |tx: &mut Tx| tx.next_window_end(&triggers).await).await?;
             self.next_end = end.map_or(NextEnd::Never, NextEnd::At);
         }
@@ -306,7 +309,7 @@ impl Triggers {
             standing,
             steps,
             elapsed,
-            triggers: known.triggers.clone(),
+            triggers: known.candidates.triggers().clone(),
         };
         let done =
             app.store.write("triggers", async move |tx: &mut Tx| tx.evaluate_triggers(&evaluation).await).await?;
@@ -340,11 +343,6 @@ fn release(id: Uuid, waiting: &mut Vec<Step>, out: &mut Vec<Step>) {
         leaders.extend(free.iter().map(|step| step.event.id));
         out.extend(free.into_iter().map(|step| Step { waits: false, ..step }));
     }
-}
-
-/// By its name alone.
-fn could_concern(trigger: &TriggerRef, event: &StoredEvent) -> bool {
-    event.event != LOG_WRITTEN && trigger.event_trigger().is_some_and(|rule| rule.names(&event.event))
 }
 
 fn matches_of(candidates: &[&TriggerRef], event: &ReceivedEvent) -> Vec<(TriggerRef, Role)> {

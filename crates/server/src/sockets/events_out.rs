@@ -1,7 +1,7 @@
 //! Events out: what is stored already, then what comes, without gaps or repeats in between. A subscriber that cannot keep
 //! up reads on from the database for a while and is disconnected when it falls behind for good.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use axum::{
     extract::{
@@ -22,9 +22,9 @@ use uuid::Uuid;
 
 use super::{
     close, code, handshake,
-    hubs::{LiveEvent, message},
+    hubs::{LiveEvent, LivePage, message},
     logs_out::{checked, subscription},
-    pings, send,
+    pings, send, send_all,
 };
 use crate::App;
 
@@ -86,7 +86,7 @@ struct Subscriber {
     filter: EventFilter,
     /// Everything up to here was told, or was not wanted.
     position: Position,
-    live: Receiver<Arc<LiveEvent>>,
+    live: Receiver<LivePage>,
     pings: Interval,
     /// Stored events that may come again through the live stream.
     told: HashSet<Uuid>,
@@ -121,9 +121,10 @@ impl Subscriber {
                 if event.received >= remembered {
                     self.told.insert(event.id);
                 }
-                if !send(&mut self.socket, Message::Text(message(event))).await {
-                    return Some(slow());
-                }
+            }
+            let messages = page.iter().map(|event| Message::Text(message(event))).collect();
+            if !send_all(&mut self.socket, messages).await {
+                return Some(slow());
             }
             if (page.len() as i64) < page_size {
                 return None;
@@ -149,7 +150,7 @@ impl Subscriber {
                 next = self.live.recv() => next,
             };
             let end = match next {
-                Ok(live) => self.tell(&live).await,
+                Ok(page) => self.tell(&page).await,
                 Err(RecvError::Lagged(_)) => self.catch_up().await,
                 Err(RecvError::Closed) => Some(STOPPING),
             };
@@ -159,16 +160,19 @@ impl Subscriber {
         }
     }
 
-    /// Sends a live event if it is wanted and was not told before.
-    async fn tell(&mut self, live: &LiveEvent) -> Option<End> {
-        if live.position <= self.position {
-            return None;
+    /// Sends those live events that are wanted and were not told before.
+    async fn tell(&mut self, page: &[LiveEvent]) -> Option<End> {
+        let mut wanted = Vec::new();
+        for live in page {
+            if live.position <= self.position {
+                continue;
+            }
+            self.position = live.position;
+            if !self.told.remove(&live.event.id) && self.filter.matches(&live.event) {
+                wanted.push(Message::Text(live.message.clone()));
+            }
         }
-        self.position = live.position;
-        if self.told.remove(&live.event.id) || !self.filter.matches(&live.event) {
-            return None;
-        }
-        if send(&mut self.socket, Message::Text(live.message.clone())).await { None } else { Some(slow()) }
+        if send_all(&mut self.socket, wanted).await { None } else { Some(slow()) }
     }
 
     /// The live stream went on without this subscriber: reads what it missed from the outbox.
@@ -182,12 +186,10 @@ impl Subscriber {
                 return Some(slow());
             }
             let done = (page.len() as i64) < CATCH_UP;
-            for (at, event) in &page {
-                if let Ok(live) = LiveEvent::new(*at, event)
-                    && let Some(end) = self.tell(&live).await
-                {
-                    return Some(end);
-                }
+            let page: Vec<LiveEvent> = page.iter().filter_map(|(at, event)| LiveEvent::new(*at, event).ok()).collect();
+            let end = self.tell(&page).await;
+            if end.is_some() {
+                return end;
             }
             if done {
                 return None;

@@ -12,11 +12,15 @@ use tokio::sync::{Mutex, Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Events that a listener may be behind; one that is further behind reads on from the database by itself.
-const EVENTS: usize = 4096;
+/// Pages that a listener may be behind; one that is further behind reads on from the database by itself.
+const PAGES: usize = 64;
 const LOGS: usize = 256;
-/// Rows of one look at the database.
-const PAGE: i64 = 1000;
+/// Events of a page.
+const EVENTS: i64 = 64;
+/// Log records of one look at the database.
+const RECORDS: i64 = 1000;
+/// Each listener takes about so long to be told. While there are many, pages are made to be worth it.
+const TELLING: Duration = Duration::from_micros(50);
 /// Without a nudge, how long until the next look.
 const POLL: Duration = Duration::from_millis(500);
 /// Commits of other servers may become visible a little after records with later times.
@@ -35,6 +39,9 @@ impl LiveEvent {
     }
 }
 
+/// Events that were committed one after the other. They are told together: a listener is woken once for all of them.
+pub type LivePage = Arc<Vec<LiveEvent>>;
+
 /// An event as subscribers get it.
 pub fn message(event: &StoredEvent) -> Utf8Bytes {
     #[derive(Serialize)]
@@ -51,7 +58,7 @@ pub struct EventHub(Arc<EventHubInner>);
 
 struct EventHubInner {
     store: Store,
-    sender: broadcast::Sender<Arc<LiveEvent>>,
+    sender: broadcast::Sender<LivePage>,
     /// How far the listeners were told; `None` while there are none.
     position: Mutex<Option<Position>>,
     wanted: Notify,
@@ -59,7 +66,7 @@ struct EventHubInner {
 
 impl EventHub {
     pub fn start(store: &Store, stopping: &CancellationToken) -> Self {
-        let (sender, _) = broadcast::channel(EVENTS);
+        let (sender, _) = broadcast::channel(PAGES);
         let hub = Self(Arc::new(EventHubInner {
             store: store.clone(),
             sender,
@@ -77,7 +84,7 @@ impl EventHub {
     }
 
     /// Everything after the position answered comes through the receiver.
-    pub async fn listen(&self) -> Result<(Position, broadcast::Receiver<Arc<LiveEvent>>)> {
+    pub async fn listen(&self) -> Result<(Position, broadcast::Receiver<LivePage>)> {
         let mut position = self.0.position.lock().await;
         let start = match *position {
             Some(start) => start,
@@ -107,6 +114,10 @@ impl EventHub {
             if !more {
                 nudged(&mut wakes, Wake::Events).await;
             }
+            let pause = TELLING.saturating_mul(u32::try_from(self.0.sender.receiver_count()).unwrap_or(u32::MAX));
+            if pause >= Duration::from_millis(1) {
+                tokio::time::sleep(pause.min(POLL)).await;
+            }
         }
     }
 
@@ -120,16 +131,19 @@ impl EventHub {
             *position
         };
         let Some(start) = start else { return Ok(None) };
-        let events = self.0.store.read(async move |tx: &mut Tx| tx.read_outbox(start, PAGE).await).await?;
-        let more = events.len() as i64 >= PAGE;
+        let events = self.0.store.read(async move |tx: &mut Tx| tx.read_outbox(start, EVENTS).await).await?;
+        let more = events.len() as i64 >= EVENTS;
         let mut position = self.0.position.lock().await;
+        let Some((last, _)) = events.last() else { return Ok(Some(more)) };
+        *position = Some(*last);
+        let mut page = Vec::with_capacity(events.len());
         for (at, event) in &events {
             match LiveEvent::new(*at, event) {
-                Ok(live) => drop(self.0.sender.send(Arc::new(live))),
+                Ok(live) => page.push(live),
                 Err(error) => tracing::warn!(event.id = %event.id, "event {} cannot be read: {error}", event.id),
             }
-            *position = Some(*at);
         }
+        let _ = self.0.sender.send(Arc::new(page));
         Ok(Some(more))
     }
 }
@@ -204,7 +218,7 @@ impl LogHub {
                 let page = self
                     .0
                     .store
-                    .read(async move |tx: &mut Tx| tx.list_logs_created_since(since, after, PAGE).await)
+                    .read(async move |tx: &mut Tx| tx.list_logs_created_since(since, after, RECORDS).await)
                     .await;
                 match page {
                     Ok(page) => {
@@ -237,7 +251,7 @@ impl Tail {
     fn pass(&mut self, mut page: Vec<Log>) -> Vec<Log> {
         let last = page.last().and_then(|log| Some((log.created?, log.id)));
         match last {
-            Some((created, id)) if page.len() as i64 >= PAGE => (self.since, self.after) = (created, Some(id)),
+            Some((created, id)) if page.len() as i64 >= RECORDS => (self.since, self.after) = (created, Some(id)),
             Some((created, _)) => {
                 (self.since, self.after) = (self.since.max(created.plus_seconds(-OVERLAP_SECONDS)), None);
             }

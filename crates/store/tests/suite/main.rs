@@ -7,6 +7,7 @@ mod commits;
 mod databases;
 mod due_runs;
 mod histories;
+mod log_search;
 mod migrations;
 mod pages;
 mod pools;
@@ -47,6 +48,7 @@ store_suite! {
         that_wait_in_their_own_process_are_nobody_elses, may_be_asked_for_by_time_and_queue;
     histories: count_runs_by_span_and_state, look_at_all_task_runs_of_a_filter, ends_fall_into_the_span_of_their_start,
         the_next_run_of_a_flow_is_the_earliest_that_waits;
+    log_search: finds_what_a_look_at_every_record_finds, believes_no_block_whose_records_moved;
     task_queue: hands_out_each_run_once_and_retries_first, gives_back_what_nobody_acknowledged,
         forgets_runs_that_do_not_wait_any_more;
     variables: hold_any_value_under_one_name, are_changed_and_deleted_by_id_or_name, are_found_by_name_and_tags,
