@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo test bench fuzz compat-matrix ci clean
+.PHONY: build demo test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts ci clean
 
 # target/release/tidegate
 build:
@@ -28,6 +28,23 @@ fuzz: build
 # The compatibility scenarios with SDKs 3.0 to 3.8, each in an environment of its own. An hour and more; MATRIX="--sdk 3.4" for one.
 compat-matrix: build
 	TIDEGATE_BIN="$(CURDIR)/target/release/tidegate" cargo run --release --package xtask -- compat-matrix $(MATRIX)
+
+# A real Kubernetes of one node on loopback. The first time it is built from Go modules: ten minutes. As root.
+kubernetes-up:
+	tests/kubernetes/box/box up $(KUBERNETES)
+
+kubernetes-down:
+	tests/kubernetes/box/box down
+
+# Charts and pods on that cluster; it is started and ended again if it is not up. KUBERNETES="-k charts" for some of it.
+test-kubernetes: build
+	tests/kubernetes/box/box build kubernetes-box helm kubeconform
+	"$$(scripts/python-env sdk)" -m pytest tests/kubernetes -q -rs -p no:cacheprovider $(KUBERNETES)
+
+# The charts and deploy/ without a cluster: values, refusals, rendered files, Flux's fields.
+test-charts:
+	tests/kubernetes/box/box build helm
+	"$$(scripts/python-env sdk)" -m pytest tests/charts -q -p no:cacheprovider $(CHARTS)
 
 ci: test
 
