@@ -54,7 +54,7 @@ def write(archive: Path, name: str, layers: list[Path], *, user: str = "", envir
 
 
 def pack(folder: Path, tar: Path) -> None:
-    """A folder as a layer: everything belongs to root, nothing has a time."""
+    """A folder as a layer: everything belongs to root, nothing has a time, and modes do not depend on who packs it."""
     with tarfile.open(tar, "w", format=tarfile.PAX_FORMAT) as out:
         for path in sorted(folder.iterdir()):
             out.add(path, arcname=path.name, filter=anonymous)
@@ -63,6 +63,8 @@ def pack(folder: Path, tar: Path) -> None:
 def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uid = member.gid = member.mtime = 0
     member.uname = member.gname = ""
+    if not member.issym() and not member.mode & 0o1000:
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
     return member
 
 
