@@ -17,7 +17,6 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::Value;
 use tidegate_client::{Client, Error};
-use uuid::Uuid;
 
 use crate::out::{Out, Progress};
 use ids::Ids;
@@ -53,7 +52,7 @@ struct Copy<'a> {
     options: Options,
 }
 
-/// Copies everything, and tells what could not be copied. `memory` is the folder that remembers what was copied to where.
+/// Copies everything, and tells what could not be copied. `memory` is the folder that remembers which pools are copies.
 pub async fn everything(
     source: &Client,
     target: &Client,
@@ -95,6 +94,7 @@ impl Copy<'_> {
                 Kind::Flow => self.source.every("/flows/filter", &Value::Null).await,
                 Kind::Deployment => self.source.every("/deployments/filter", &Value::Null).await,
                 Kind::Automation => self.source.every("/automations/filter", &Value::Null).await,
+                Kind::SavedSearch => self.source.every("/saved_searches/filter", &Value::Null).await,
             };
             let items = match items {
                 // An older server that does not know the operation has none of them.
@@ -153,6 +153,7 @@ impl Copy<'_> {
             Kind::Flow => self.flow(item).await,
             Kind::Deployment => self.deployment(item).await,
             Kind::Automation => self.automation(item).await,
+            Kind::SavedSearch => self.saved_search(item).await,
         }
     }
 
@@ -167,19 +168,6 @@ impl Copy<'_> {
     fn keep(&mut self, item: &Value, id: impl ToString) -> Outcome {
         self.ids.put(&item["id"], &Value::String(id.to_string()));
         Outcome::Kept
-    }
-
-    /// Notes for a second start that this thing was copied.
-    fn remember(&mut self, item: &Value) -> anyhow::Result<()> {
-        let source = item["id"].as_str().and_then(|id| Uuid::parse_str(id).ok());
-        match source.zip(self.ids.of(&item["id"])) {
-            Some((source, target)) => self.ledger.put(source, target),
-            None => Ok(()),
-        }
-    }
-
-    fn is_remembered(&self, id: &Value) -> bool {
-        self.ledger.of(id).is_some()
     }
 }
 

@@ -1,10 +1,11 @@
-"""A loopback proxy that hides the worker channel: what a worker meets at a server, or behind a gateway, without it."""
+"""Loopback proxies: one hides the worker channel, which is what a worker meets at a server, or behind a gateway, without it; one
+keeps an answer to itself."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -56,3 +57,60 @@ def pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+@contextmanager
+def holding_the_answer(url: str, holds: Callable[[bytes], bool]) -> Iterator[tuple[str, threading.Event]]:
+    """The URL of a proxy to `url` that keeps the answer to the first request that `holds` says yes to, and an event that is set once
+    the server has given that answer. One request a connection, whatever clients ask for."""
+    upstream = urlsplit(url)
+    held = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=carry, args=(client,), daemon=True).start()
+
+    def carry(client: socket.socket) -> None:
+        with client:
+            request = whole_request(client)
+            if not request:
+                return
+            with socket.create_connection((upstream.hostname, upstream.port)) as server:
+                head, _, body = request.partition(b"\r\n\r\n")
+                server.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
+                answer = b"".join(iter(lambda: server.recv(65536), b""))
+            if not held.is_set() and holds(request):
+                held.set()
+                # Nothing comes but the end of whoever waits.
+                client.recv(1)
+                return
+            client.sendall(answer)
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}{upstream.path}", held
+    finally:
+        listener.close()
+
+
+def whole_request(client: socket.socket) -> bytes:
+    """A request of known length, or nothing if the client ends before."""
+    request = b""
+    while True:
+        head, end, body = request.partition(b"\r\n\r\n")
+        if end:
+            lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+            if len(body) >= int(lengths[0] if lengths else 0):
+                return request
+        try:
+            more = client.recv(65536)
+        except OSError:
+            return b""
+        if not more:
+            return b""
+        request += more

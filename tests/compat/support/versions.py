@@ -14,6 +14,7 @@ FILES = {
     "test_logs.py": (3, 4),
     "test_command_line.py": (3, 8),
     "test_hosted_mode.py": (3, 8),
+    "test_import.py": (3, 8),
     "test_commands.py": (3, 8),
     "test_commands_automations.py": (3, 8),
 }

@@ -1,4 +1,4 @@
-//! Automations, with the ids of what they watch and act on.
+//! Automations and saved searches, with the ids of what they watch, act on and look for.
 
 use serde_json::Value;
 use tidegate_client::Page;
@@ -10,14 +10,26 @@ const FIELDS: [&str; 8] =
     ["name", "description", "enabled", "tags", "trigger", "actions", "actions_on_trigger", "actions_on_resolve"];
 
 impl Copy<'_> {
-    /// Names of automations may be taken twice; one that is there under this name stands for it.
+    /// Several automations may have one name: each that is there under it stands for one of the source.
     pub(super) async fn automation(&mut self, item: &Value) -> anyhow::Result<Outcome> {
-        let found = self.target.0.list_automations_by_name(text(item, "name")?, Page::first(1)).await?;
-        if let Some(found) = found.first().and_then(|found| found["id"].as_str()) {
-            return Ok(self.keep(item, found));
+        let found = self.target.0.list_automations_by_name(text(item, "name")?, Page::first(Page::LARGEST)).await?;
+        if let Some(free) = found.iter().find(|found| !self.ids.lead_to(&found["id"])) {
+            return Ok(self.keep(item, text(free, "id")?));
         }
         let body = without_ids(&self.ids.translated(&only(item, &FIELDS)));
         self.create("/automations/", item, &body).await
+    }
+
+    pub(super) async fn saved_search(&mut self, item: &Value) -> anyhow::Result<Outcome> {
+        let name = text(item, "name")?;
+        let there = self.target.every("/saved_searches/filter", &Value::Null).await?;
+        if let Some(found) = there.iter().find(|found| found["name"] == name) {
+            return Ok(self.keep(item, text(found, "id")?));
+        }
+        let body = self.ids.translated(&only(item, &["name", "filters"]));
+        let created = self.target.put("/saved_searches/", &body).await?;
+        self.keep(item, text(&created, "id")?);
+        Ok(Outcome::Copied)
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn read(source: &Side<'_>) -> anyhow::Result<Vec<Value>> {
 
 pub fn slug(document: &Value) -> String {
     let kind = document["block_type"]["slug"].as_str().unwrap_or_default();
-    format!("{kind}/{}", document["name"].as_str().unwrap_or("(without a name)"))
+    format!("{kind}/{}", document["name"].as_str().unwrap_or_default())
 }
 
 impl Copy<'_> {
@@ -53,16 +53,10 @@ impl Copy<'_> {
     }
 
     pub(super) async fn block(&mut self, item: &Value) -> anyhow::Result<Outcome> {
-        let is_anonymous = item["is_anonymous"] == Value::Bool(true);
-        let found = match (is_anonymous, self.ledger.of(&item["id"])) {
-            (true, Some(known)) => self.target.0.read_block_document(known, false).await?,
-            (true, None) => None,
-            (false, _) => {
-                let kind = item["block_type"]["slug"].as_str().unwrap_or_default();
-                self.target.0.read_block_document_by_name(kind, text(item, "name")?, false).await?
-            }
-        };
-        if let Some(found) = found {
+        let kind = item["block_type"]["slug"].as_str().unwrap_or_default();
+        // Those without a name of somebody's choice have one that the source made, and keep it: so a second start finds them.
+        let name = text(item, "name")?;
+        if let Some(found) = self.target.0.read_block_document_by_name(kind, name, false).await? {
             return Ok(self.keep(item, found.id));
         }
         let Some(data) = self.data_of(item) else {
@@ -75,16 +69,11 @@ impl Copy<'_> {
         else {
             bail!("its block type or schema was not copied");
         };
-        let mut body =
-            json!({ "data": data, "block_type_id": kind, "block_schema_id": schema, "is_anonymous": is_anonymous });
-        if !is_anonymous {
-            body["name"] = item["name"].clone();
-        }
-        let done = self.create("/block_documents/", item, &body).await?;
-        if is_anonymous {
-            self.remember(item)?;
-        }
-        Ok(done)
+        let is_anonymous = item["is_anonymous"] == Value::Bool(true);
+        let body = json!({
+            "name": name, "data": data, "block_type_id": kind, "block_schema_id": schema, "is_anonymous": is_anonymous,
+        });
+        self.create("/block_documents/", item, &body).await
     }
 
     /// The data with references in the place of the documents that the source put there; `None` while one is not there.

@@ -24,6 +24,12 @@ impl Ids {
         self.0.get(&Uuid::parse_str(source.as_str()?).ok()?).copied()
     }
 
+    /// Whether something at the source became this thing at the target.
+    pub fn lead_to(&self, target: &Value) -> bool {
+        let target = target.as_str().and_then(|id| Uuid::parse_str(id).ok());
+        target.is_some_and(|target| self.0.values().any(|known| *known == target))
+    }
+
     /// The document with every id that is known replaced, also within longer texts (`prefect.deployment.<id>`).
     pub fn translated(&self, document: &Value) -> Value {
         match document {

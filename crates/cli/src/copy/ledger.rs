@@ -1,7 +1,7 @@
-//! What was copied to where, of things that a name does not tell apart from what was there before: a file, so that a second
-//! start makes no second copy.
+//! What a copy made, or was about to make, of things that a name does not tell apart from what was there before: a file, so
+//! that a second start knows which things at the target are its own.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 pub struct Ledger {
     path: PathBuf,
-    known: HashMap<Uuid, Uuid>,
+    known: HashSet<Uuid>,
 }
 
 impl Ledger {
@@ -27,24 +27,28 @@ impl Ledger {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read `{}`", path.display())),
         };
-        let pair = |line: &str| {
-            let (source, target) = line.split_once(' ')?;
-            Some((source.parse().ok()?, target.parse().ok()?))
-        };
-        Ok(Self { path, known: text.lines().filter_map(pair).collect() })
+        let known = text.lines().filter_map(|line| line.parse().ok()).collect();
+        Ok(Self { path, known })
     }
 
-    pub fn of(&self, source: &Value) -> Option<Uuid> {
-        self.known.get(&Uuid::parse_str(source.as_str()?).ok()?).copied()
+    /// Whether the thing with this id at the source is noted.
+    pub fn has(&self, source: &Value) -> bool {
+        id(source).is_some_and(|id| self.known.contains(&id))
     }
 
-    pub fn put(&mut self, source: Uuid, target: Uuid) -> anyhow::Result<()> {
-        self.known.insert(source, target);
+    /// Notes the thing with this id at the source.
+    pub fn put(&mut self, source: &Value) -> anyhow::Result<()> {
+        let Some(id) = id(source) else { return Ok(()) };
+        self.known.insert(id);
         let mut file = File::options()
             .create(true)
             .append(true)
             .open(&self.path)
             .with_context(|| format!("cannot write `{}`", self.path.display()))?;
-        writeln!(file, "{source} {target}").with_context(|| format!("cannot write `{}`", self.path.display()))
+        writeln!(file, "{id}").with_context(|| format!("cannot write `{}`", self.path.display()))
     }
+}
+
+fn id(value: &Value) -> Option<Uuid> {
+    Uuid::parse_str(value.as_str()?).ok()
 }

@@ -20,10 +20,11 @@ pub enum Kind {
     Flow,
     Deployment,
     Automation,
+    SavedSearch,
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BlockType,
         Self::BlockSchema,
         Self::Block,
@@ -34,6 +35,7 @@ impl Kind {
         Self::Flow,
         Self::Deployment,
         Self::Automation,
+        Self::SavedSearch,
     ];
 
     pub fn singular(self) -> &'static str {
@@ -48,11 +50,13 @@ impl Kind {
             Self::Flow => "flow",
             Self::Deployment => "deployment",
             Self::Automation => "automation",
+            Self::SavedSearch => "saved search",
         }
     }
 
     pub fn plural(self) -> String {
-        format!("{}s", self.singular())
+        let ending = if self == Self::SavedSearch { "es" } else { "s" };
+        format!("{}{ending}", self.singular())
     }
 }
 

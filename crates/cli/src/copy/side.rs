@@ -24,6 +24,10 @@ impl Side<'_> {
         Ok(self.0.request(Method::POST, path, Some(body.to_string().into())).await?.json()?)
     }
 
+    pub async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        Ok(self.0.request(Method::PUT, path, Some(body.to_string().into())).await?.json()?)
+    }
+
     /// As `post`, of what the server knows by its content: also whether it was there.
     pub async fn post_once(&self, path: &str, body: &Value) -> anyhow::Result<(Value, bool)> {
         let response = self.0.request(Method::POST, path, Some(body.to_string().into())).await?;

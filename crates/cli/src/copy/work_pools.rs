@@ -29,9 +29,9 @@ impl Copy<'_> {
                 &["bundle_upload_step", "bundle_execution_step", "default_result_storage_block_id"],
             );
         }
-        let done = self.create("/work_pools/", item, &self.ids.translated(&body)).await?;
-        self.remember(item)?;
-        Ok(done)
+        // Noted before it is so: whoever is interrupted in between finds a pool that is there, and knows that it is a copy.
+        self.ledger.put(&item["id"])?;
+        self.create("/work_pools/", item, &self.ids.translated(&body)).await
     }
 
     /// A pool has a default queue from the start: of a pool that was copied it is set to what it is at the source, once.
@@ -40,12 +40,12 @@ impl Copy<'_> {
         let mut body = only(item, &["description", "is_paused", "concurrency_limit", "priority"]);
         if let Some(found) = self.target.0.read_work_queue_by_name(pool, name).await? {
             let kept = self.keep(item, found.id);
-            let is_of_copy = self.is_remembered(&item["work_pool_id"]) && !self.is_remembered(&item["id"]);
+            let is_of_copy = self.ledger.has(&item["work_pool_id"]) && !self.ledger.has(&item["id"]);
             if name != "default" || !is_of_copy {
                 return Ok(kept);
             }
             self.target.patch(&format!("/work_queues/{}", found.id), &body).await?;
-            self.remember(item)?;
+            self.ledger.put(&item["id"])?;
             return Ok(Outcome::Copied);
         }
         anyhow::ensure!(self.target.0.read_work_pool(pool).await?.is_some(), "its work pool was not copied");

@@ -46,6 +46,15 @@ fn source() -> Served {
     let trigger = json!({ "posture": "Reactive", "expect": ["x"], "match": { "prefect.resource.id": watched }, "threshold": 1, "within": 0 });
     let action = json!({ "type": "pause-deployment", "source": "selected", "deployment_id": deployment["id"] });
     served.post("/automations/", &json!({ "name": "watch", "trigger": trigger, "actions": [action] }));
+    // Names of automations are free to be taken twice.
+    let other = json!({ "posture": "Reactive", "expect": ["y"], "threshold": 1, "within": 0 });
+    for _ in 0..2 {
+        let body = json!({ "name": "twice", "trigger": other, "actions": [{ "type": "do-nothing" }] });
+        served.post("/automations/", &body);
+    }
+    let filter = json!({ "object": "flow_run", "property": "deployment", "type": "string", "operation": "any", "value": [deployment["id"]] });
+    let search = json!({ "name": "of daily", "filters": [filter] });
+    served.ok(&["api", "PUT", "/saved_searches/", "--data", &search.to_string()]);
     served
 }
 
@@ -91,6 +100,8 @@ fn everything_is_copied_once_and_refers_to_what_it_did() {
     let id = ours["id"].as_str().unwrap();
     assert_eq!(automation["trigger"]["match"]["prefect.resource.id"], format!("prefect.deployment.{id}"));
     assert_eq!(automation["actions"][0]["deployment_id"], id);
+    let search = &target.post("/saved_searches/filter", &json!({}))[0];
+    assert_eq!(search["filters"][0]["value"], json!([id]));
 
     let queue = |name: &str| target.json(&["work-queue", "inspect", name, "--pool", "p"]);
     assert_eq!((&queue("urgent")["priority"], &queue("default")["priority"]), (&1.into(), &2.into()));

@@ -45,6 +45,9 @@ mod tests {
         let types: Vec<&Value> = packages.values().flat_map(|package| package.as_object().unwrap().values()).collect();
         assert_eq!(types.len(), 4);
         for each in types {
+            // The reference's web UI leaves out types without either.
+            assert!(each["logo_url"].as_str().unwrap().starts_with("data:image/svg+xml,"), "{}", each["type"]);
+            assert!(!each["description"].as_str().unwrap().is_empty(), "{}", each["type"]);
             let template = &each["default_base_job_configuration"];
             let properties = template["variables"]["properties"].as_object().unwrap();
             let configuration = template["job_configuration"].to_string();
