@@ -259,7 +259,15 @@ pub(crate) fn push_text_query(parts: &mut Conditions<'_>, text: &str, query: &Te
 fn push_has_tag(sql: &mut Sql, dialect: Dialect, column: &str, tag: &str) {
     match dialect {
         Dialect::Sqlite => {
-            sql.push("EXISTS (SELECT 1 FROM json_each(").push(column).push(") WHERE value = ").bind(tag).push(")");
+            // A look at the text first: few rows have the tag, and taking a list apart costs more. All of it is one value, so that
+            // the planner, who would make a join of the list, finds the rows by something better.
+            let written = tidegate_core::json::to_text(tag);
+            sql.push("(instr(")
+                .push(column)
+                .push(", ")
+                .bind(written)
+                .push(") > 0 AND EXISTS (SELECT 1 FROM json_each(");
+            sql.push(column).push(") WHERE value = ").bind(tag).push(")) = 1");
         }
         Dialect::Postgres => {
             sql.push(column).push(" @> ").bind(crate::value::json_list(std::slice::from_ref(&tag.to_owned())));
