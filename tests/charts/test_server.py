@@ -401,7 +401,7 @@ def test_what_the_reference_needs_and_we_do_not_changes_nothing(server) -> None:
         ({"server.replicaCount": 2}, "SQLite is for one server"),
         ({"server.autoscaling.enabled": True}, "SQLite is for one server"),
         ({"backgroundServices.runAsSeparateDeployment": True}, "SQLite is for one process"),
-        ({"secret.host": "h"}, "secret.database is required"),
+        ({"secret.host": "h"}, "secret.username is required"),
         ({"externalDatabase.host": "h"}, "externalDatabase.username"),
         ({"externalDatabase.host": "h", "externalDatabase.name": "n", "externalDatabase.username": "u", "externalDatabase.passwordSecretKey": "k"},
          "needs externalDatabase.existingSecret"),
