@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts ci clean
+.PHONY: build demo test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
 
 # target/release/tidegate
 build:
@@ -45,6 +45,11 @@ test-kubernetes: build
 test-charts:
 	tests/kubernetes/box/box build helm
 	"$$(scripts/python-env sdk)" -m pytest tests/charts -q -p no:cacheprovider $(CHARTS)
+
+# Every page of upstream's own web UI, unmodified, in Chromium against our server: nothing may fail. UI="--screenshots shots" keeps pictures.
+test-ui-upstream: build
+	scripts/setup
+	node tests/ui-upstream/run.js --binary "$(CURDIR)/target/release/tidegate" --python "$$(scripts/python-env sdk)" $(UI)
 
 ci: test
 

@@ -103,6 +103,9 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     step("contract", Command::new(&python).args(replay).arg(&binary));
     step("faults", Command::new(&python).args(["-m", "pytest", "tests/faults", "-q", "-p", "no:cacheprovider"]));
     step("fuzz", Command::new(environment("fuzz")?).args(["tests/fuzz/run.py", "--small", "--binary"]).arg(&binary));
+    // The generation that people get; `make test-ui-upstream` opens the older one, too.
+    let pages = ["tests/ui-upstream/run.js", "--only", "^v2", "--binary"];
+    step("upstream's web UI", Command::new("node").args(pages).arg(&binary).arg("--python").arg(&python));
     step("compatibility (SDK 3.0)", &mut matrix::command("3.0", true)?);
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"];
