@@ -21,14 +21,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 import httpx  # noqa: E402
 
-from harness import registry, servers  # noqa: E402
+import own  # noqa: E402
+from harness import described, document, registry, servers  # noqa: E402
 from harness.compare import Aliases, Differences, compare  # noqa: E402
+from harness.proof import Proof  # noqa: E402
 from harness.session import Session  # noqa: E402
 from harness.summary import Summary  # noqa: E402
 
 RECORDED = pathlib.Path(__file__).parent / "recorded"
-# Nouns that our server does not serve yet.
-LATER: tuple[str, ...] = ()
 
 
 def main() -> int:
@@ -46,7 +46,7 @@ def record(chosen, client, url, options) -> int:
     for noun, cases in chosen.items():
         target = RECORDED / f"{noun}.json"
         old = json.loads(target.read_text()) if target.exists() and options.case else {}
-        new = play_all(cases, noun, client, url, options, strict=True)
+        new = play_all(cases, noun, client, url, options, strict=True, proofs=())
         write(target, {**old, **new})
         steps = sum(map(len, new.values()))
         total += steps
@@ -58,10 +58,11 @@ def record(chosen, client, url, options) -> int:
 def replay(chosen, client, url, options) -> int:
     allowed = Differences(options.exact)
     summary = Summary()
+    proofs = [Proof(document.reference())] + [Proof(document.ours(), only_declared=True)] * (not options.reference)
     passed = failed = 0
     for noun, cases in chosen.items():
         recorded = json.loads((RECORDED / f"{noun}.json").read_text())
-        for name, seen in play_all(cases, noun, client, url, options, strict=False).items():
+        for name, seen in play_all(cases, noun, client, url, options, strict=False, proofs=proofs).items():
             expected = recorded[name]
             aliases = Aliases()
             for index, step in enumerate(expected, start=1):
@@ -83,19 +84,50 @@ def replay(chosen, client, url, options) -> int:
                     passed += 1
     if options.summary:
         summary.print()
+    is_whole = not (options.only or options.case)
+    if is_whole and not options.url and not options.reference:
+        prove_the_rest(proofs, client, url, options)
+    proven, unproven = tell(proofs, is_whole)
+    passed, failed = passed + proven, failed + unproven
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
-def play_all(cases, noun, client, url, options, strict) -> dict[str, list[dict]]:
+def prove_the_rest(proofs, client, url, options) -> None:
+    """What no recording can show: our own operations, and what a server answers that asks for tokens."""
+    own.ask_everything(Session(client, url, "own", options.salt, proofs=proofs))
+    with servers.ours(_binary(options), PREFECT_SERVER_CSRF_PROTECTION_ENABLED="true") as guarded:
+        Session(client, guarded, "tokens", options.salt, proofs=proofs).get("/csrf-token?client=me")
+
+
+def tell(proofs, is_whole) -> tuple[int, int]:
+    """Prints what the answers were not, and of a whole replay also what was never answered; counts what is proven and what not."""
+    proven = unproven = 0
+    if is_whole:
+        for line in (unexplained := described.unexpected()):
+            print(f"FAIL documents: {line}")
+        unproven += len(unexplained)
+    for proof in proofs:
+        lines = [f"{request}: {'; '.join(problems)}" for request, problems in proof.wrong.items()]
+        if is_whole:
+            missing = proof.missing()
+            lines += missing + proof.mistaken()
+            proven += len(proof.wanted()) - len(missing)
+        for line in lines:
+            print(f"FAIL document: {line}")
+        unproven += len(lines)
+    return proven, unproven
+
+
+def play_all(cases, noun, client, url, options, strict, proofs) -> dict[str, list[dict]]:
     """The steps of each case, in the cases' order. Cases that wait may wait beside each other."""
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        running = {name: pool.submit(play, function, name, noun, client, url, options.salt, strict) for name, function in cases.items()}
+        running = {name: pool.submit(play, function, name, noun, client, url, options.salt, strict, proofs) for name, function in cases.items()}
         return {name: future.result() for name, future in running.items()}
 
 
-def play(function, name, noun, client, url, salt, strict) -> list[dict]:
-    session = Session(client, url, f"{noun}/{name}", salt, strict)
+def play(function, name, noun, client, url, salt, strict, proofs) -> list[dict]:
+    session = Session(client, url, f"{noun}/{name}", salt, strict, proofs)
     try:
         function(session)
     except Exception as error:
@@ -118,7 +150,7 @@ def write(target: pathlib.Path, cases: dict[str, list[dict]]) -> None:
 
 def _chosen(loaded, options):
     chosen = {}
-    wanted = options.only or [noun for noun in loaded if options.later or not _is_later(noun)]
+    wanted = options.only or ["*"]
     for noun, cases in loaded.items():
         kept = {name: case for name, case in cases.items() if not options.case or fnmatch.fnmatch(name, options.case)}
         if kept and any(fnmatch.fnmatch(noun, only) for only in wanted):
@@ -126,19 +158,17 @@ def _chosen(loaded, options):
     return chosen
 
 
-def _is_later(noun: str) -> bool:
-    return any(fnmatch.fnmatch(noun, later) for later in LATER)
-
-
 def _server(options):
     if options.url:
         return contextlib.nullcontext(options.url.rstrip("/"))
     if options.command == "record" or options.reference:
         return servers.reference(options.prefect)
-    return servers.ours(options.binary or _default_binary())
+    return servers.ours(_binary(options))
 
 
-def _default_binary() -> str:
+def _binary(options) -> str:
+    if options.binary:
+        return options.binary
     if named := os.environ.get("TIDEGATE_BIN"):
         return named
     root = pathlib.Path(__file__).parent.parent.parent
@@ -157,7 +187,6 @@ def _arguments():
     parser.add_argument("--only", action="append", help="a noun (pattern); may be repeated")
     parser.add_argument("--case", help="a case name (pattern)")
     parser.add_argument("--salt", default="", help="makes the names differ, for a server that has seen the cases before")
-    parser.add_argument("--later", action="store_true", help="the nouns that are not served yet, too")
     parser.add_argument("--exact", action="store_true", help="compare the echoed input, context and body of 422 answers, too")
     parser.add_argument("--summary", action="store_true", help="count the failing steps by operation and first difference only")
     parser.add_argument("--jobs", type=int, default=1, help="cases of one noun that run beside each other")

@@ -3,7 +3,7 @@
 
     run.py [--binary PATH | --url URL] [--small] [--seed N] [--examples N]
 
-Runs schemathesis, unmodified, over the reference's own document (`document.py`). `--small` is what CI has time for: a seeded
+Runs schemathesis, unmodified, over our own document (`document.py`). `--small` is what CI has time for: a seeded
 run of a few requests for each operation. Prints schemathesis's findings and a closing line that counts operations.
 """
 
@@ -26,7 +26,7 @@ import document  # noqa: E402
 from harness import servers  # noqa: E402
 
 CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance")
-# Of the whole run; the number is schemathesis's for one operation, and there are 187.
+# Of the whole run; the number is schemathesis's for one operation, and there are some two hundred.
 EXAMPLES, SMALL_EXAMPLES = 150, 6
 LEAST_REQUESTS = 20_000
 

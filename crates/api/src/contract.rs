@@ -1,5 +1,5 @@
-//! The request side of the Prefect 3 interface, checked by its own schema: which fields a body has, what they may hold,
-//! and the exact words of a refusal. Compiled once from `contract.json`. It knows nothing of handlers or of the database.
+//! The request side of the Prefect 3 interface and of our own operations, checked by its own schema: which fields a body has,
+//! what they may hold, and the exact words of a refusal. Compiled once from `contract.json` and `own.json`. It knows nothing of handlers or of the database.
 //!
 //! Lax coercion follows pydantic 2 (`"5"` is an integer, `"yes"` a switch); defaults are not filled in, what the client
 //! left out stays out.
@@ -26,7 +26,12 @@ pub use json::MAX_DEPTH;
 use compile::Contract;
 use node::{BodyShape, NodeId, Parameter};
 
-static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::compile(include_str!("contract.json")));
+/// The reference's operations.
+pub(crate) const CONTRACT_TEXT: &str = include_str!("contract.json");
+/// Our own operations, with what they answer.
+pub(crate) const OWN_TEXT: &str = include_str!("own.json");
+
+static CONTRACT: LazyLock<Contract> = LazyLock::new(|| Contract::compile(&[CONTRACT_TEXT, OWN_TEXT]));
 
 /// One operation of the contract.
 #[derive(Debug)]
@@ -58,7 +63,7 @@ pub struct Checked {
     pub is_as_sent: bool,
 }
 
-/// Every operation, in the reference's own order (which is its order of route matching).
+/// Every operation: the reference's in its own order (which is its order of route matching), then ours.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
     CONTRACT.operations.iter()
 }

@@ -7,6 +7,7 @@ pub mod blocks;
 pub mod concurrency_limits;
 pub mod contract;
 pub mod deployments;
+pub mod document;
 pub mod events;
 pub mod filters;
 pub mod flow_runs;

@@ -10,6 +10,11 @@ const FUEL: u64 = 50_000;
 const MOST_LOOPS: usize = 10;
 const DEEPEST_LOOP: usize = 2;
 
+/// Characters of one tag or expression, and branches of all conditions: the parser calls itself for each of them, and a
+/// stack that is full ends the whole process.
+const LONGEST_TAG: usize = 2_000;
+const MOST_BRANCHES: usize = 100;
+
 /// What is wrong with a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invalid {
@@ -28,7 +33,7 @@ pub fn environment() -> Environment<'static> {
 
 /// Whether a template can be rendered at all, without rendering it.
 pub fn check(template: &str) -> Result<(), Invalid> {
-    if let Err(error) = environment().template_from_str(template) {
+    if let Err(error) = guard(template).and_then(|()| environment().template_from_str(template).map(drop)) {
         return Err(Invalid { line: error.line().unwrap_or(1), message: syntax(&error, template) });
     }
     let Blocks { loops: count, deepest, .. } = Blocks::of(template);
@@ -45,6 +50,66 @@ pub fn check(template: &str) -> Result<(), Invalid> {
         ));
     }
     Ok(())
+}
+
+/// Refuses what no parser should be shown. Every template passes here before it is parsed.
+pub fn guard(template: &str) -> Result<(), Error> {
+    let refused = |why: String| Err(Error::new(ErrorKind::InvalidOperation, why));
+    let mut branches = 0;
+    let mut rest = template;
+    while let Some(at) = rest.find('{') {
+        rest = &rest[at + 1..];
+        let end = match rest.as_bytes().first() {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            Some(b'#') => {
+                rest = rest.find("#}").map_or("", |at| &rest[at + 2..]);
+                continue;
+            }
+            _ => continue,
+        };
+        let inside = &rest[1..];
+        let (length, after) = measure(inside, end);
+        if length > LONGEST_TAG {
+            return refused(format!("an expression may have {LONGEST_TAG} characters, besides its texts"));
+        }
+        let name = inside.trim_start_matches(['-', '+']).trim_start();
+        branches += usize::from(end == "%}" && name.starts_with("elif"));
+        if branches > MOST_BRANCHES {
+            return refused(format!("a template may have {MOST_BRANCHES} times `elif`"));
+        }
+        // What looks like tags in there is text.
+        rest = if end == "%}" && name.starts_with("raw") {
+            after.find("endraw").map_or("", |at| &after[at..])
+        } else {
+            after
+        };
+    }
+    Ok(())
+}
+
+/// How many characters of a tag are in no quotes, and what follows its end, which is in no brackets either.
+fn measure<'t>(inside: &'t str, end: &str) -> (usize, &'t str) {
+    let (mut quote, mut is_escaped, mut depth, mut length) = (None, false, 0_usize, 0);
+    for (at, c) in inside.char_indices() {
+        match quote {
+            Some(_) if is_escaped => is_escaped = false,
+            Some(_) if c == '\\' => is_escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if depth == 0 && inside[at..].starts_with(end) => return (length, &inside[at + end.len()..]),
+            None => {
+                length += 1;
+                match c {
+                    '"' | '\'' => quote = Some(c),
+                    '(' | '[' | '{' => depth += 1,
+                    ')' | ']' | '}' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+            }
+        }
+    }
+    (length, "")
 }
 
 /// The blocks of a template, as far as they are well-formed.
@@ -148,7 +213,7 @@ pub fn syntax(error: &Error, template: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Invalid, check};
+    use super::{Invalid, LONGEST_TAG, check};
 
     #[test]
     fn templates_may_loop_ten_times_and_two_deep() {
@@ -160,6 +225,28 @@ mod tests {
         let why = check(&outer(&outer(inner))).unwrap_err();
         assert_eq!(why.line, 0);
         assert!(why.message.starts_with("Contains nested for loops at a depth of 3."), "{}", why.message);
+    }
+
+    /// Each of these would fill the stack of whoever parses it.
+    #[test]
+    fn what_would_fill_the_stack_is_not_parsed() {
+        let sum = format!("{{{{ 1{} }}}}", " + 1".repeat(100_000));
+        for template in [
+            sum.clone(),
+            format!("{{{{ '}}}}' ~ 1{} }}}}", "+1".repeat(100_000)),
+            format!("{{{{ {{1: {{2: 3}}}} | length{} }}}}", "+1".repeat(100_000)),
+            format!("{{% raw %}}{{{{ ' {{% endraw %}}{sum}"),
+            format!("{{# {{{{ ' #}}{sum}"),
+            format!("{{% if 1 %}}{}{{% endif %}}", "{%- elif 0 %}x".repeat(10_000)),
+            format!("{{{{ 1{}", "+1".repeat(100_000)),
+        ] {
+            assert!(check(&template).is_err(), "{template:.60}");
+        }
+        let text = "a".repeat(10 * LONGEST_TAG);
+        assert_eq!(
+            check(&format!("{{{{ '{text}' ~ \"it's\" }}}} {text}{{% raw %}}{{{{ {text} {{% endraw %}}")),
+            Ok(())
+        );
     }
 
     #[test]

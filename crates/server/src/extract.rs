@@ -125,7 +125,7 @@ where
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|rejection| ApiError::bad_request(rejection.body_text()))?;
         let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
-        let operation = contract::operation(parts.method.as_str(), path.strip_prefix("/api").unwrap_or(path));
+        let operation = operation_at(parts.method.as_str(), path);
         let value = match operation {
             Some(operation) => {
                 let checked = operation.check_query(&pairs);
@@ -139,8 +139,13 @@ where
 
 /// The operation of the contract that the router matched.
 pub fn operation_of(request: &Request) -> Option<&'static Operation> {
-    let path = request.extensions().get::<MatchedPath>()?.as_str();
-    contract::operation(request.method().as_str(), path.strip_prefix("/api").unwrap_or(path))
+    operation_at(request.method().as_str(), request.extensions().get::<MatchedPath>()?.as_str())
+}
+
+/// A route may be served without its last slash as well; it is the same operation.
+fn operation_at(method: &str, path: &str) -> Option<&'static Operation> {
+    let path = path.strip_prefix("/api").unwrap_or(path);
+    contract::operation(method, path).or_else(|| contract::operation(method, &format!("{path}/")))
 }
 
 pub async fn read_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {

@@ -49,7 +49,7 @@ use web::Web;
 const LAST_PASSES: Duration = Duration::from_secs(2);
 
 pub use app::App;
-pub use router::{router, unserved};
+pub use router::{router, undescribed, unserved};
 pub use settings::{Events, Loop, Services, Settings, Ui, Webhooks};
 
 /// What tells a server the time.

@@ -2,6 +2,7 @@
 //! Answers sentences; which status they get is the caller's.
 
 mod humanize;
+pub mod moments;
 pub mod python;
 pub mod schema;
 pub mod templates;

@@ -79,6 +79,17 @@ fn filter(method: &str) -> MethodFilter {
 const HOOK_METHODS: MethodFilter =
     MethodFilter::POST.or(MethodFilter::PUT).or(MethodFilter::PATCH).or(MethodFilter::DELETE);
 
+/// Routes that are no operations of the contract: sockets, and the contract itself.
+const NO_OPERATIONS: [&str; 7] = [
+    "/events/in",
+    "/events/out",
+    "/logs/out",
+    "/task_runs/subscriptions/scheduled",
+    "/work_pools/{name}/workers/connect",
+    "/docs",
+    "/openapi.json",
+];
+
 /// The operations of the contract that no module serves, which is none.
 pub fn unserved() -> Vec<String> {
     let served = all().served;
@@ -86,6 +97,19 @@ pub fn unserved() -> Vec<String> {
         .filter(|operation| !served.contains(&(operation.method().to_owned(), operation.path())))
         .map(|operation| format!("{} {}", operation.method(), operation.path()))
         .collect()
+}
+
+/// What is served and is no operation of the contract, which is nothing.
+pub fn undescribed() -> Vec<String> {
+    let is_known = |method: &str, path: &str| {
+        NO_OPERATIONS.contains(&path)
+            // With or without the last slash it is the same operation.
+            || [path.to_owned(), format!("{path}/"), path.trim_end_matches('/').to_owned()]
+                .iter()
+                .any(|path| contract::operation(method, path).is_some())
+    };
+    let served = all().served.into_iter().filter(|(method, path)| !is_known(method, path));
+    served.map(|(method, path)| format!("{method} {path}")).collect()
 }
 
 fn all() -> Routes {
@@ -103,6 +127,7 @@ fn all() -> Routes {
         routes::concurrency_limits::routes,
         routes::csrf_token::routes,
         routes::deployments::routes,
+        routes::docs::routes,
         routes::events::routes,
         routes::flow_runs::routes,
         routes::flows::routes,

@@ -14,6 +14,7 @@ pub mod collections;
 pub mod concurrency_limits;
 pub mod csrf_token;
 pub mod deployments;
+pub mod docs;
 pub mod events;
 pub mod flow_runs;
 pub mod flows;

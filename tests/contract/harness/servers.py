@@ -60,12 +60,13 @@ def reference(prefect: str):
     return running([prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)], environment, lambda *_: f"http://127.0.0.1:{port}/api")
 
 
-def ours(binary: str):
+def ours(binary: str, **settings: str):
     """Our server, with the same loops off. It chooses its port: one that we choose may be gone before it is taken."""
     environment = {
         "TIDEGATE_HOME": "<home>",
         "PREFECT_HOME": "<home>",
         **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in QUIET_SERVICES},
+        **settings,
     }
     return running([binary, "server", "start", "--host", "127.0.0.1", "--port", "0"], environment, _written_address)
 

@@ -75,10 +75,11 @@ def plain(value):
 class Session:
     """What a case function receives as `c`."""
 
-    def __init__(self, client: httpx.Client, base_url: str, case: str, salt: str, strict: bool = False):
+    def __init__(self, client: httpx.Client, base_url: str, case: str, salt: str, strict: bool = False, proofs=()):
         self.client = client
         self.base_url = base_url
         self.strict = strict
+        self.proofs = proofs
         self.token = hashlib.sha256(case.encode()).hexdigest()[:8]
         replacements = {}
         if salt:
@@ -189,6 +190,9 @@ class Session:
                 break
             response = self._once(method, url, content, headers)
         self.normaliser.note_times(response.text, asked)
+        media_type = response.headers.get("content-type", "").split(";")[0]
+        for proof in self.proofs:
+            proof.see(method, path, response.status_code, media_type, _parse(response), not response.content)
         return response
 
     def _once(self, method, url, content, headers):

@@ -1,4 +1,4 @@
-//! Turns `contract.json` into nodes, once. The file is ours and part of the program: anything in it that is not
+//! Turns the tables of operations into nodes, once. They are ours and part of the program: anything in it that is not
 //! understood is a mistake of ours and stops the program at its first request (and in the tests).
 
 use std::collections::HashMap;
@@ -20,18 +20,20 @@ pub(super) struct Contract {
 }
 
 impl Contract {
-    pub(super) fn compile(text: &str) -> Self {
-        let document: Value = serde_json::from_str(text).expect("the contract is JSON");
-        let mut compiler = Compiler {
-            schemas: object(&document["schemas"]),
-            named: HashMap::new(),
-            nodes: Vec::new(),
-            model: "",
-            plain_times: false,
-        };
+    /// Compiles several tables as if they were one; no two define the same.
+    pub(super) fn compile(texts: &[&str]) -> Self {
+        let (mut all, mut schemas) = (Map::new(), Map::new());
+        for text in texts {
+            let mut table: Value = serde_json::from_str(text).expect("the contract is JSON");
+            for (name, into) in [("operations", &mut all), ("schemas", &mut schemas)] {
+                into.append(table[name].as_object_mut().expect("an object of the contract"));
+            }
+        }
+        let mut compiler =
+            Compiler { schemas: &schemas, named: HashMap::new(), nodes: Vec::new(), model: "", plain_times: false };
         let mut operations = Vec::new();
         let mut by_path = ByPath::new();
-        for (route, operation) in object(&document["operations"]) {
+        for (route, operation) in &all {
             let (method, path) = route.split_once(' ').expect("a route is a method and a path");
             by_path.entry(path.into()).or_default().push(operations.len());
             compiler.plain_times = PLAIN_TIMES.contains(&route.as_str());

@@ -1,9 +1,11 @@
-//! `document`: the pages of `docs/` that are made from this program: settings from their table, commands from the grammar.
+//! `document`: what in `docs/` is made from this program: settings from their table, commands from the grammar, the
+//! description of the interface from its tables.
 //! Refuses to hold sentences about single commands: those are in the grammar.
 
 use std::fmt::Write;
 
 use clap::{Arg, Command, CommandFactory};
+use serde::Serialize;
 
 use crate::arguments::Arguments as Grammar;
 use crate::out::Out;
@@ -19,14 +21,28 @@ pub struct Arguments {
 enum Page {
     Settings,
     Cli,
+    Openapi,
 }
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> anyhow::Result<()> {
     let page = match arguments.page {
         Page::Settings => settings::document::markdown(),
         Page::Cli => markdown(),
+        Page::Openapi => openapi(),
     };
     Ok(out.line(page.trim_end())?)
+}
+
+/// Indented by one, so that a change of the interface is a diff that can be read.
+fn openapi() -> String {
+    let mut bytes = Vec::new();
+    let indented = serde_json::ser::PrettyFormatter::with_indent(b" ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indented);
+    let written = tidegate_api::document::document().serialize(&mut serializer);
+    written.expect("JSON can be written");
+    let mut text = String::from_utf8(bytes).expect("JSON is text");
+    text.push('\n');
+    text
 }
 
 const HEAD: &str = "# The command line
@@ -159,5 +175,12 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
         let written = std::fs::read_to_string(path).unwrap();
         assert!(written == super::markdown(), "run `tidegate document cli > docs/cli.md`");
+    }
+
+    #[test]
+    fn the_description_of_the_interface_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == super::openapi(), "run `tidegate document openapi > docs/openapi.json`");
     }
 }

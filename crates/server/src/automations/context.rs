@@ -7,6 +7,7 @@ use minijinja::{Value as Rendered, value::Serde};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tidegate_api::events::{ReceivedEvent, Resource};
+use tidegate_core::time::Timestamp;
 use tidegate_store::Tx;
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{
     App,
     parameters::{
         self, Fill, Variables,
+        moments::Moment,
         templates::{self, Labels, Thing},
     },
 };
@@ -30,6 +32,18 @@ const OBJECTS: [(&str, &str); 7] = [
     ("work_pool", "work-pool"),
     ("work_queue", "work-queue"),
     ("concurrency_limit", "concurrency-limit"),
+];
+/// The fields of those that are times.
+const TIMES: [&str; 9] = [
+    "created",
+    "updated",
+    "timestamp",
+    "triggered",
+    "start_time",
+    "end_time",
+    "expected_start_time",
+    "next_scheduled_start_time",
+    "last_polled",
 ];
 const STATE: [&str; 4] = ["type", "name", "message", "timestamp"];
 
@@ -158,15 +172,30 @@ fn thing<T: Serialize>(kind: &'static str, object: &T) -> Rendered {
     let text = tidegate_core::json::to_text(object);
     let value: Value = serde_json::from_str(&text).unwrap_or_default();
     let Value::Object(fields) = value else { return Rendered::from(()) };
-    Thing::of(kind, fields.into_iter().map(|(name, value)| (name, value_of(value))).collect())
+    Thing::of(kind, typed(fields))
+}
+
+/// The fields of an object of the API, with times in the place of their texts; also those of its state. What users put into
+/// it stays as it is.
+fn typed(fields: Map<String, Value>) -> BTreeMap<String, Rendered> {
+    let value_in = |name: &str, value: Value| match value {
+        Value::String(text) if TIMES.contains(&name) => Timestamp::parse(&text).map_or_else(|| text.into(), Moment::of),
+        Value::Object(state) if name == "state" => Rendered::from(typed(state)),
+        value => value_of(value),
+    };
+    let named = |(name, value): (String, Value)| {
+        let value = value_in(&name, value);
+        (name, value)
+    };
+    fields.into_iter().map(named).collect()
 }
 
 fn event_of(event: &ReceivedEvent) -> Rendered {
     let mut fields: BTreeMap<String, Rendered> = BTreeMap::from([
         ("id".into(), event.id.to_string().into()),
         ("event".into(), event.event.clone().into()),
-        ("occurred".into(), event.occurred.to_string().into()),
-        ("received".into(), event.received.to_string().into()),
+        ("occurred".into(), Moment::of(event.occurred)),
+        ("received".into(), Moment::of(event.received)),
         ("follows".into(), value_of(event.follows)),
         ("payload".into(), value_of(event.payload.value())),
         ("resource".into(), resource_of(&event.resource)),

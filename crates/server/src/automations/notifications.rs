@@ -22,6 +22,28 @@ impl Message<'_> {
     }
 }
 
+/// The types of blocks that notifications are sent with.
+const KNOWN: [&str; 9] = [
+    "slack-webhook",
+    "ms-teams-webhook",
+    "pager-duty-webhook",
+    "mattermost-webhook",
+    "discord-webhook",
+    "opsgenie-webhook",
+    "twilio-sms",
+    "sendgrid-email",
+    "custom-webhook",
+];
+
+/// Whether this server sends with blocks of a type; the error is a sentence for the user.
+pub fn check(slug: &str) -> Result<(), String> {
+    if KNOWN.contains(&slug) {
+        return Ok(());
+    }
+    let known = KNOWN.join(", ");
+    Err(format!("this server does not know how to send with blocks of type `{slug}`; it sends with {known}"))
+}
+
 /// The requests that a block of this type sends; the error is a sentence for the user.
 pub fn letters(slug: &str, data: &Map<String, Value>, message: Message<'_>) -> Result<Vec<Letter>, String> {
     let block = Block { slug, data };
@@ -35,13 +57,8 @@ pub fn letters(slug: &str, data: &Map<String, Value>, message: Message<'_>) -> R
         "twilio-sms" => twilio(&block, message)?,
         "sendgrid-email" => vec![sendgrid(&block, message)?],
         "custom-webhook" => vec![custom(&block, message)?],
-        other => {
-            return Err(format!(
-                "this server does not know how to send with blocks of type `{other}`; it sends with slack-webhook, \
-                 ms-teams-webhook, pager-duty-webhook, mattermost-webhook, discord-webhook, opsgenie-webhook, twilio-sms, \
-                 sendgrid-email and custom-webhook"
-            ));
-        }
+        // One that `check` did not let through.
+        other => return Err(check(other).err().unwrap_or_default()),
     })
 }
 

@@ -17,7 +17,7 @@ const REDIRECTS: usize = 5;
 /// As much of an answer as is kept.
 const KEPT_CHARACTERS: usize = 1000;
 /// As much of an answer as is read.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 1024 * 1024;
 
 /// Clients that go everywhere, and clients that stay in public; each also in a kind that does not check certificates.
 pub struct Outgoing {
@@ -45,7 +45,7 @@ impl Default for Manner {
 pub struct Received {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    /// The beginning of the body.
+    /// The body; of a long one its beginning and its end.
     pub body: String,
 }
 
@@ -113,11 +113,11 @@ impl Outgoing {
             .iter()
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        Ok(Received { status, headers, body: beginning(response).await })
+        Ok(Received { status, headers, body: shortened(&read(response).await) })
     }
 }
 
-async fn beginning(mut response: reqwest::Response) -> String {
+async fn read(mut response: reqwest::Response) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         bytes.extend_from_slice(&chunk);
@@ -125,11 +125,21 @@ async fn beginning(mut response: reqwest::Response) -> String {
             break;
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    if text.chars().count() <= KEPT_CHARACTERS {
-        return text.into_owned();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The beginning and the end of a long text, and how much is left out, unless to say so is longer than what it says.
+fn shortened(text: &str) -> String {
+    let count = text.chars().count();
+    if count <= KEPT_CHARACTERS {
+        return text.to_owned();
     }
-    text.chars().take(KEPT_CHARACTERS - 3).chain("...".chars()).collect()
+    let half = KEPT_CHARACTERS / 2;
+    let omitted = count - 2 * half;
+    let beginning: String = text.chars().take(half).collect();
+    let end: String = text.chars().skip(half + omitted).collect();
+    let short = format!("{beginning}...{omitted} additional characters...{end}");
+    if short.chars().count() < count { short } else { text.to_owned() }
 }
 
 fn client(is_public: bool, checks_certificates: bool) -> anyhow::Result<Client> {
@@ -228,7 +238,17 @@ impl Resolve for PublicOnly {
 
 #[cfg(test)]
 mod tests {
-    use super::is_private;
+    use super::{is_private, shortened};
+
+    #[test]
+    fn of_a_long_answer_the_beginning_and_the_end_are_kept() {
+        let told = |count: usize| shortened(&"é".repeat(count));
+        assert_eq!(told(1000), "é".repeat(1000));
+        // Leaving these out would take more characters than it saves.
+        assert_eq!(told(1028), "é".repeat(1028));
+        let half = "é".repeat(500);
+        assert_eq!(told(3456), format!("{half}...2456 additional characters...{half}"));
+    }
 
     #[test]
     fn private_addresses_are_known() {

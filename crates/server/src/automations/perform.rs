@@ -198,10 +198,11 @@ impl Performance<'_> {
     }
 
     async fn call_webhook(&mut self, block: Uuid, payload: &str) -> Done {
-        let (slug, data) = self.block(block, "The webhook block was invalid").await?;
-        if slug != "webhook" {
-            return Err(self.stop("The referenced block was not a webhook block"));
-        }
+        let is_webhook = |slug: &str| match slug {
+            "webhook" => Ok(()),
+            _ => Err("The referenced block was not a webhook block".to_owned()),
+        };
+        let (_, data) = self.block(block, is_webhook, "The webhook block was invalid").await?;
         let payload = self.render(payload).await?;
         let text = |field: &str| data.get(field).and_then(Value::as_str);
         let Some(url) = text("url") else {
@@ -218,7 +219,7 @@ impl Performance<'_> {
     }
 
     async fn send_notification(&mut self, block: Uuid, subject: &str, body: &str) -> Done {
-        let (slug, data) = self.block(block, "The notification block was invalid").await?;
+        let (slug, data) = self.block(block, notifications::check, "The notification block was invalid").await?;
         let (subject, body) = (self.render(subject).await?, self.render(body).await?);
         let letters = notifications::letters(&slug, &data, Message { subject: &subject, body: &body });
         let letters = letters.map_err(|why| self.stop(why))?;
@@ -258,8 +259,13 @@ impl Performance<'_> {
         Ok(())
     }
 
-    /// A block's type and data, secrets included.
-    async fn block(&mut self, id: Uuid, problem: &str) -> Result<(String, Map<String, Value>), Stopped> {
+    /// A block's type and data, secrets included. A block of a type that will not do has no part in what happened.
+    async fn block(
+        &mut self,
+        id: Uuid,
+        check: impl Fn(&str) -> Result<(), String>,
+        problem: &str,
+    ) -> Result<(String, Map<String, Value>), Stopped> {
         let answer = self.ask(Method::GET, &format!("/block_documents/{id}?include_secrets=true"), None).await?;
         if !answer.is_good() {
             let reason = self.reason(&answer);
@@ -267,6 +273,7 @@ impl Performance<'_> {
         }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (slug, name) = (text(&answer.body["block_type"]["slug"]), text(&answer.body["name"]));
+        check(&slug).map_err(|why| self.stop(why))?;
         let Some(data) = answer.body["data"].as_object() else {
             return Err(self.stop(format!("{problem}: it has no data")));
         };

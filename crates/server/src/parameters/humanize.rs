@@ -13,6 +13,7 @@ use minijinja::{
 };
 use tidegate_core::time::Timestamp;
 
+use super::moments::Moment;
 use durations::{Precision, Unit};
 pub(crate) use numbers::with_commas;
 
@@ -63,7 +64,12 @@ fn whole(value: &Value, say: impl Fn(i128) -> String) -> Filtered {
 /// What is said of a time.
 #[expect(clippy::unnecessary_wraps, reason = "what filters answer")]
 fn told(value: &Value, say: impl Fn(DateTime<FixedOffset>) -> String) -> Filtered {
-    Ok(value.as_str().and_then(dates::parse).map_or_else(|| value.clone(), |time| say(time).into()))
+    Ok(time(value).map_or_else(|| value.clone(), |time| say(time).into()))
+}
+
+/// The time that a value is or spells.
+fn time(value: &Value) -> Option<DateTime<FixedOffset>> {
+    Moment::in_value(value).map(|time| time.fixed_offset()).or_else(|| value.as_str().and_then(dates::parse))
 }
 
 fn refused(why: &'static str) -> Error {
@@ -171,12 +177,11 @@ fn naturaldelta(value: Value, options: Rest<Value>, named: Kwargs) -> Filtered {
 fn naturaltime(value: Value, now: DateTime<Utc>, options: Rest<Value>, named: Kwargs) -> Filtered {
     let mut given = Given::of(options, named);
     let (future, months, minimum) = (given.flag("future", false)?, given.flag("months", true)?, given.small_unit()?);
-    let when = given.option("when")?.map(|when| {
-        let time = when.as_str().and_then(dates::parse);
-        time.map(|time| time.to_utc()).ok_or_else(|| refused("`when` is a time"))
-    });
+    let when = given
+        .option("when")?
+        .map(|when| time(&when).map(|time| time.to_utc()).ok_or_else(|| refused("`when` is a time")));
     let now = when.transpose()?.unwrap_or(now);
-    if value.as_str().is_some() {
+    if value.as_str().is_some() || Moment::in_value(&value).is_some() {
         return told(&value, |time| dates::time(time, now, months, minimum));
     }
     said(&value, |seconds| dates::from_now(seconds.round_ties_even(), future, months, minimum))

@@ -33,7 +33,7 @@ pub struct Violation {
 pub enum Broken {
     /// The schema refers to itself without getting anywhere.
     Circular,
-    /// A reference leads nowhere.
+    /// A reference leads nowhere, or to too many places.
     Unresolvable(String),
 }
 
@@ -157,16 +157,25 @@ struct Checker<'s> {
     /// Schemas being applied, each with the value it is applied to: meeting a pair again means going in circles.
     active: Vec<(*const Value, *const Value)>,
     has_gaps: bool,
+    /// Schemas applied so far. References to references can ask for any number.
+    applied: usize,
 }
+
+/// Far more than any schema needs for parameters that are small enough to be stored.
+const MOST_APPLIED: usize = 500_000;
 
 type Outcome = Result<(), Broken>;
 
 impl<'s> Checker<'s> {
     fn of(root: &'s Value) -> Self {
-        Self { root, found: Vec::new(), path: Vec::new(), active: Vec::new(), has_gaps: false }
+        Self { root, found: Vec::new(), path: Vec::new(), active: Vec::new(), has_gaps: false, applied: 0 }
     }
 
     fn check(&mut self, value: &Value, schema: &'s Value) -> Outcome {
+        self.applied += 1;
+        if self.applied > MOST_APPLIED {
+            return Err(Broken::Unresolvable(format!("the schema asks for more than {MOST_APPLIED} checks")));
+        }
         let rules = match schema {
             Value::Object(rules) => rules,
             Value::Bool(false) => {

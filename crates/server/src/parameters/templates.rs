@@ -11,10 +11,10 @@ use minijinja::{
     Error, Output, State, Value, escape_formatter,
     value::{Enumerator, Object, ObjectRepr, ValueKind},
 };
-use tidegate_api::templates::{environment, syntax};
+use tidegate_api::templates::{environment, guard, syntax};
 use tidegate_core::time::Timestamp;
 
-use super::{Fill, humanize, python};
+use super::{Fill, humanize, moments::Moment, python};
 
 /// The most that a template may make, in bytes.
 const LARGEST: usize = 1_000_000;
@@ -56,7 +56,7 @@ impl Thing {
         };
         match self.kind {
             "received-event" => {
-                let day = self.text("occurred")?.get(..10)?;
+                let day = Moment::in_value(self.fields.get("occurred")?)?.format("%Y-%m-%d");
                 Some(format!("events/event/{day}/{id}"))
             }
             "resource" => {
@@ -139,6 +139,9 @@ impl Object for Labels {
 
 /// The names that a template takes from its context. None for one that cannot be rendered.
 pub fn names(template: &str) -> HashSet<String> {
+    if guard(template).is_err() {
+        return HashSet::new();
+    }
     environment().template_from_str(template).map(|compiled| compiled.undeclared_variables(false)).unwrap_or_default()
 }
 
@@ -154,6 +157,7 @@ pub fn render(template: &str, fill: &Fill) -> Result<String, String> {
     let root = fill.ui_url.clone();
     environment.add_filter("ui_resource_events_url", move |value: Value| link(&root, &value, Thing::events_page));
     environment.add_filter("flow_run_id", flow_run_id);
+    guard(template).map_err(|error| syntax(&error, template))?;
     let compiled = environment.template_from_str(template).map_err(|error| syntax(&error, template))?;
     let mut out = Bounded(Vec::new());
     compiled

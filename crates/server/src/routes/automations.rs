@@ -1,7 +1,7 @@
 //! Automations over HTTP.
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use crate::{
     answer::Json,
     automations::{Rehearsal, WouldFire},
     error::ApiError,
-    extract::{Body, Db, Id},
+    extract::{Body, Db, Id, Params},
     job_template,
     router::Routes,
 };
@@ -141,7 +141,7 @@ async fn list_firings(
     State(app): State<App>,
     Db(store): Db,
     Id(id): Id,
-    Query(page): Query<Page>,
+    Params(page): Params<Page>,
 ) -> Result<Json<Vec<FiringRecord>>, ApiError> {
     let limit = app.limit(page.limit)?;
     Ok(Json(store.read(async move |tx: &mut Tx| tx.list_firings(id, limit, page.offset).await).await?))

@@ -1,10 +1,6 @@
 //! Webhooks over HTTP, as Prefect Cloud has them, and the log of their requests. Where senders post is `hooks`.
 
-use axum::{
-    body::Bytes,
-    extract::{Query, State},
-    http::StatusCode,
-};
+use axum::{extract::State, http::StatusCode};
 use serde::Deserialize;
 use tidegate_api::webhooks::{
     HIDDEN_SECRET, Verification, Webhook, WebhookCreate, WebhookOutcome, WebhookRequest, WebhookUpdate,
@@ -16,7 +12,7 @@ use crate::{
     App,
     answer::Json,
     error::ApiError,
-    extract::{Body, Db, Id, Ids},
+    extract::{Body, Db, Id, Ids, Params},
     router::Routes,
     webhooks::{self, Message, template, verification},
 };
@@ -71,17 +67,14 @@ struct Page {
     offset: Option<i64>,
 }
 
-async fn list(State(app): State<App>, Query(page): Query<Page>) -> Result<Json<Vec<Webhook>>, ApiError> {
+async fn list(State(app): State<App>, Params(page): Params<Page>) -> Result<Json<Vec<Webhook>>, ApiError> {
     let (limit, offset) = (app.limit(page.limit)?, page.offset.unwrap_or(0).max(0));
     Ok(Json(app.store.read(async move |tx: &mut Tx| tx.list_webhooks(limit, offset).await).await?))
 }
 
 /// Clients of Cloud send no body at all.
-async fn filter(State(app): State<App>, body: Bytes) -> Result<Json<Vec<Webhook>>, ApiError> {
-    let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
-    let page = serde_json::from_slice::<Option<Page>>(body)
-        .map_err(|error| ApiError::unprocessable(format!("The body cannot be read: {error}")))?;
-    list(State(app), Query(page.unwrap_or_default())).await
+async fn filter(State(app): State<App>, Body(page): Body<Page>) -> Result<Json<Vec<Webhook>>, ApiError> {
+    list(State(app), Params(page)).await
 }
 
 async fn update(
@@ -132,7 +125,7 @@ struct Wanted {
 async fn requests(
     State(app): State<App>,
     Id(id): Id,
-    Query(wanted): Query<Wanted>,
+    Params(wanted): Params<Wanted>,
 ) -> Result<Json<Vec<WebhookRequest>>, ApiError> {
     let (limit, offset) = (app.limit(wanted.limit)?, wanted.offset.unwrap_or(0).max(0));
     app.store

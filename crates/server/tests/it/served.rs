@@ -1,15 +1,32 @@
-//! That every operation of the contract is served.
+//! That every operation of the contract is served, that nothing else is, and that the server says so itself.
 
 use reqwest::Method;
 use serde_json::json;
 use tidegate_api::contract;
-use tidegate_server::unserved;
+use tidegate_server::{undescribed, unserved};
 
 use crate::support::TestServer;
 
 #[test]
 fn every_operation_of_the_contract_has_a_handler() {
     assert_eq!(unserved(), [""; 0]);
+    assert_eq!(undescribed(), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_server_describes_its_interface_and_shows_the_description() {
+    let server = TestServer::start().await;
+    let told = server.send(server.request(Method::GET, "/api/openapi.json")).await;
+    assert_eq!(told.header("content-type"), Some("application/json"));
+    let document = told.json();
+    for operation in contract::operations() {
+        let item = &document["paths"][format!("/api{}", operation.path())];
+        assert_eq!(item[operation.method().to_lowercase()]["operationId"], operation.id());
+    }
+    let page = server.send(server.request(Method::GET, "/api/docs")).await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    // Nothing is loaded from elsewhere.
+    assert!(page.text.contains("openapi.json") && !page.text.contains("://"), "{}", page.text);
 }
 
 #[tokio::test]
