@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 
 use crate::{
-    matrix,
+    charts, matrix,
     steps::{self, Counts},
 };
 
@@ -89,8 +89,9 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     let postgres = Postgres::start()?;
     let python = environment("sdk")?;
     let binary = target_folder()?.join("debug/tidegate");
+    let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     let mut step = |name: &str, command: &mut Command| {
-        if arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str())) {
+        if wanted(name) {
             total.step(name, command.env("TIDEGATE_TEST_POSTGRES_URL", &postgres.url).env("TIDEGATE_BIN", &binary));
         }
     };
@@ -106,6 +107,15 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
     // The generation that people get; `make test-ui-upstream` opens the older one, too.
     let pages = ["tests/ui-upstream/run.js", "--only", "^v2", "--binary"];
     step("upstream's web UI", Command::new("node").args(pages).arg(&binary).arg("--python").arg(&python));
+    if wanted("charts") {
+        match charts::helm() {
+            Ok(()) => {
+                let pytest = ["-m", "pytest", "tests/charts", "-q", "-n", "2", "-p", "no:cacheprovider"];
+                step("charts", Command::new(&python).args(pytest));
+            }
+            Err(reason) => println!("\n== charts: LEFT OUT, and not counted: {reason}"),
+        }
+    }
     step("compatibility (SDK 3.0)", &mut matrix::command("3.0", true)?);
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"];

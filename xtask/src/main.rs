@@ -1,6 +1,7 @@
 //! Tasks of the repository: what CI runs, and the benchmark. `cargo xtask --help` lists them.
 
 mod bench;
+mod charts;
 mod ci;
 mod invariants;
 mod layers;
