@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Pages that a listener may be behind; one that is further behind reads on from the database by itself.
-const PAGES: usize = 64;
+const PAGES: usize = 32;
 const LOGS: usize = 256;
 /// Events of a page.
 const EVENTS: i64 = 64;
