@@ -11,12 +11,12 @@ impl Service for LogSearch {
     const NAME: &'static str = "log_search";
 
     async fn activate(&mut self, app: &App) -> anyhow::Result<Report> {
+        // First what cannot be believed: new blocks take its places.
+        let gone = app.store.write("log blocks", async move |tx: &mut Tx| tx.delete_stale_log_blocks().await).await?;
         let Some(new) = app.store.read(async move |tx: &mut Tx| tx.read_new_log_blocks().await).await? else {
-            let gone =
-                app.store.write("log blocks", async move |tx: &mut Tx| tx.delete_stale_log_blocks().await).await?;
             return Ok(Report::items(gone));
         };
-        let report = Report { items: new.count(), more: new.more };
+        let report = Report { items: gone + new.count(), more: new.more };
         app.store.write("log blocks", async move |tx: &mut Tx| tx.create_log_blocks(&new).await).await?;
         Ok(report)
     }
