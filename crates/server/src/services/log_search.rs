@@ -12,7 +12,10 @@ impl Service for LogSearch {
 
     async fn activate(&mut self, app: &App) -> anyhow::Result<Report> {
         // First what cannot be believed: new blocks take its places.
-        let gone = app.store.write("log blocks", async move |tx: &mut Tx| tx.delete_stale_log_blocks().await).await?;
+        let mut gone = 0;
+        if app.store.read(async move |tx: &mut Tx| tx.has_stale_log_blocks().await).await? {
+            gone = app.store.write("log blocks", async move |tx: &mut Tx| tx.delete_stale_log_blocks().await).await?;
+        }
         let Some(new) = app.store.read(async move |tx: &mut Tx| tx.read_new_log_blocks().await).await? else {
             return Ok(Report::items(gone));
         };

@@ -201,12 +201,24 @@ impl Tx {
         Ok((there == Some(id)).then_some(last))
     }
 
-    /// Deletes blocks whose records are gone, or lie somewhere else by now. Answers how many went.
+    /// Whether there are blocks whose records are gone, or lie somewhere else by now.
+    pub async fn has_stale_log_blocks(&mut self) -> Result<bool> {
+        let tables = self.tables(Partitioned::Log).await?;
+        for part in self.log_block_parts().await? {
+            if !tables.contains(&part) || self.newest_log_block(&part).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        let Some(oldest) = self.oldest_log_place().await? else { return Ok(false) };
+        let gone = sql!("SELECT 1 FROM log_block WHERE last < $1 LIMIT 1", oldest);
+        Ok(self.optional(&gone, |_| Ok(())).await?.is_some())
+    }
+
+    /// Deletes the blocks that `has_stale_log_blocks` means. Answers how many went.
     pub async fn delete_stale_log_blocks(&mut self) -> Result<u64> {
         let tables = self.tables(Partitioned::Log).await?;
-        let parts: Vec<String> = self.all(&Sql::new("SELECT DISTINCT part FROM log_block"), |row| row.next()).await?;
         let mut count = 0;
-        for part in parts {
+        for part in self.log_block_parts().await? {
             if !tables.contains(&part) {
                 count += self.execute(&sql!("DELETE FROM log_block WHERE part = $1", part)).await?;
                 continue;
@@ -223,12 +235,24 @@ impl Tx {
                 }
             }
         }
-        if self.dialect() == Dialect::Postgres {
-            let oldest: Option<Timestamp> =
-                self.one(&Sql::new("SELECT min(created) FROM log"), |row| row.next()).await?;
-            let oldest = oldest.map_or(i64::MAX, Timestamp::micros);
+        if let Some(oldest) = self.oldest_log_place().await? {
             count += self.execute(&sql!("DELETE FROM log_block WHERE last < $1", oldest)).await?;
         }
         Ok(count)
+    }
+
+    /// The tables that have blocks.
+    async fn log_block_parts(&self) -> Result<Vec<String>> {
+        self.all(&Sql::new("SELECT DISTINCT part FROM log_block"), |row| row.next()).await
+    }
+
+    /// PostgreSQL: where the oldest record lies; weeks of them go whole, and always the oldest. On SQLite their table goes with
+    /// them.
+    async fn oldest_log_place(&self) -> Result<Option<i64>> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(None);
+        }
+        let oldest: Option<Timestamp> = self.one(&Sql::new("SELECT min(created) FROM log"), |row| row.next()).await?;
+        Ok(Some(oldest.map_or(i64::MAX, Timestamp::micros)))
     }
 }
