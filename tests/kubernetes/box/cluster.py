@@ -33,8 +33,10 @@ def up(images: list[Path], *, kubelet: bool) -> None:
     control_plane()
     refused = why_no_kubelet() if kubelet else "it was not asked for"
     if not refused:
-        for part in ("cni", "cni-bin"):
-            shutil.copytree(SOURCE / "conf" / part, STATE / part, symlinks=True, dirs_exist_ok=True)
+        for part in ("cni", "cni-bin") if not running("containerd") else ():
+            # Links cannot be copied over links, and containerd would not see a folder that came again.
+            shutil.rmtree(STATE / part, ignore_errors=True)
+            shutil.copytree(SOURCE / "conf" / part, STATE / part, symlinks=True)
         shutil.copytree(SOURCE / "conf/registries", STATE / "registries", dirs_exist_ok=True)
         node(images)
     (STATE / "cluster.json").write_text(json.dumps({"kubelet": refused is None, "why_no_kubelet": refused}))
@@ -122,6 +124,7 @@ def kubectl(*words: str) -> list[str]:
 
 
 def down(*, purge: bool) -> None:
+    (STATE / "cluster.json").unlink(missing_ok=True)
     stop("kwok", "kubelet")
     if running("containerd"):
         end_containers()
