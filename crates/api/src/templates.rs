@@ -1,7 +1,9 @@
 //! Templates that users write: whether they are well-formed, in the reference's words where those are known. They run on a
 //! bounded amount of work wherever they are rendered.
 
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+mod growth;
+
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, machinery, syntax::SyntaxConfig};
 
 /// Steps that a template may take; far more than any sensible one needs.
 const FUEL: u64 = 50_000;
@@ -33,7 +35,7 @@ pub fn environment() -> Environment<'static> {
 
 /// Whether a template can be rendered at all, without rendering it.
 pub fn check(template: &str) -> Result<(), Invalid> {
-    if let Err(error) = guard(template).and_then(|()| environment().template_from_str(template).map(drop)) {
+    if let Err(error) = guard_parser(template).and_then(|()| environment().template_from_str(template).map(drop)) {
         return Err(Invalid { line: error.line().unwrap_or(1), message: syntax(&error, template) });
     }
     let Blocks { loops: count, deepest, .. } = Blocks::of(template);
@@ -49,11 +51,25 @@ pub fn check(template: &str) -> Result<(), Invalid> {
              loops deep."
         ));
     }
-    Ok(())
+    guard_growth(template).or_else(|error| whole(syntax(&error, template)))
 }
 
-/// Refuses what no parser should be shown. Every template passes here before it is parsed.
+/// Refuses what must not be parsed or rendered. Every template passes here before that.
 pub fn guard(template: &str) -> Result<(), Error> {
+    guard_parser(template)?;
+    guard_growth(template)
+}
+
+fn guard_growth(template: &str) -> Result<(), Error> {
+    match machinery::parse(template, "<template>", SyntaxConfig::default()) {
+        Ok(parsed) => growth::check(&parsed),
+        // Whoever compiles it says what is wrong.
+        Err(_) => Ok(()),
+    }
+}
+
+/// Refuses what no parser should be shown.
+fn guard_parser(template: &str) -> Result<(), Error> {
     let refused = |why: String| Err(Error::new(ErrorKind::InvalidOperation, why));
     let mut branches = 0;
     let mut rest = template;

@@ -1,15 +1,24 @@
 //! What happens to every request around its handler: workspace prefixes, authentication, the API version header, request
 //! ids, metrics and CORS.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Instant,
+};
 
 use axum::{
+    body::{Body, HttpBody, to_bytes},
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, stream};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -107,6 +116,37 @@ pub async fn check_api_version(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Bytes of a body that is read before anybody asks for it.
+const SMALL_BODY: u64 = 64 * 1024;
+
+/// Keeps a connection usable whether or not the handler looks at the body: the HTTP library closes one whose body was left
+/// unread, and the client would learn of it with its next request. A small body is read here; of a large one that was left
+/// the client is told.
+pub async fn finish_body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let size = body.size_hint();
+    if size.exact() == Some(0) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    if size.exact().is_some_and(|length| length <= SMALL_BODY) {
+        return match to_bytes(body, SMALL_BODY as usize).await {
+            Ok(bytes) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+            Err(_) => ApiError::bad_request("The request ended before its body did.").into_response(),
+        };
+    }
+    let is_read = Arc::new(AtomicBool::new(false));
+    let end = is_read.clone();
+    let watched = body.into_data_stream().chain(stream::poll_fn(move |_| {
+        end.store(true, Ordering::Relaxed);
+        Poll::Ready(None)
+    }));
+    let mut response = next.run(Request::from_parts(parts, Body::from_stream(watched))).await;
+    if !is_read.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// One span, one id and one set of numbers per request.
@@ -166,7 +206,7 @@ pub async fn method_not_allowed() -> ApiError {
 
 #[cfg(test)]
 mod tests {
-    use axum::{Router, body::Body, middleware::from_fn, routing::get};
+    use axum::{Router, middleware::from_fn, routing::get};
     use tower::ServiceExt;
 
     use super::*;

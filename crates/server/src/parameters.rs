@@ -1,6 +1,7 @@
 //! Parameters of runs: what clients leave for the server to fill in (`__prefect_kind`), and whether values fit a schema.
 //! Answers sentences; which status they get is the caller's.
 
+mod bounded;
 mod humanize;
 pub mod moments;
 pub mod python;

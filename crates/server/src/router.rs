@@ -176,6 +176,7 @@ pub fn router(app: App) -> Router {
             middleware::cors(&settings),
             CompressionLayer::new().compress_when(SizeAbove::new(500)),
             layers::from_fn(middleware::observe),
+            layers::from_fn(middleware::finish_body),
             option_layer(authenticate),
             option_layer(protect),
         ))

@@ -39,7 +39,7 @@ pub enum Broken {
 
 /// All rules that `value` breaks, in the schema's order.
 pub fn violations(value: &Value, schema: &Value) -> Result<Vec<Violation>, Broken> {
-    let mut checker = Checker::of(schema);
+    let mut checker = Checker::of(schema, value);
     checker.check(value, schema)?;
     Ok(checker.found)
 }
@@ -47,7 +47,7 @@ pub fn violations(value: &Value, schema: &Value) -> Result<Vec<Violation>, Broke
 /// All rules that the values of a form break; gaps in them tell of themselves, if there is anything to tell, and break no
 /// rule.
 pub fn violations_of_form(values: &Value, schema: &Value) -> Result<Vec<Violation>, Broken> {
-    let mut checker = Checker { has_gaps: true, ..Checker::of(schema) };
+    let mut checker = Checker { has_gaps: true, ..Checker::of(schema, values) };
     checker.check(values, schema)?;
     Ok(checker.found)
 }
@@ -157,25 +157,36 @@ struct Checker<'s> {
     /// Schemas being applied, each with the value it is applied to: meeting a pair again means going in circles.
     active: Vec<(*const Value, *const Value)>,
     has_gaps: bool,
-    /// Schemas applied so far. References to references can ask for any number.
-    applied: usize,
+    /// How many schemas may still be applied. References to references can ask for any number.
+    left: usize,
 }
 
-/// Far more than any schema needs for parameters that are small enough to be stored.
-const MOST_APPLIED: usize = 500_000;
+/// Far more than any schema needs, for small values and for each value within large ones.
+const MOST_APPLIED: usize = 10_000;
+const MOST_APPLIED_EACH: usize = 50;
 
 type Outcome = Result<(), Broken>;
 
+/// How many values there are in one.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(fields) => fields.values().map(count).sum(),
+        _ => 0,
+    }
+}
+
 impl<'s> Checker<'s> {
-    fn of(root: &'s Value) -> Self {
-        Self { root, found: Vec::new(), path: Vec::new(), active: Vec::new(), has_gaps: false, applied: 0 }
+    fn of(root: &'s Value, value: &Value) -> Self {
+        let left = MOST_APPLIED + MOST_APPLIED_EACH * count(value);
+        Self { root, found: Vec::new(), path: Vec::new(), active: Vec::new(), has_gaps: false, left }
     }
 
     fn check(&mut self, value: &Value, schema: &'s Value) -> Outcome {
-        self.applied += 1;
-        if self.applied > MOST_APPLIED {
-            return Err(Broken::Unresolvable(format!("the schema asks for more than {MOST_APPLIED} checks")));
-        }
+        let Some(left) = self.left.checked_sub(1) else {
+            return Err(Broken::Unresolvable("the schema asks for too many checks of so few values".into()));
+        };
+        self.left = left;
         let rules = match schema {
             Value::Object(rules) => rules,
             Value::Bool(false) => {

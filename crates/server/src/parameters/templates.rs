@@ -14,7 +14,7 @@ use minijinja::{
 use tidegate_api::templates::{environment, guard, syntax};
 use tidegate_core::time::Timestamp;
 
-use super::{Fill, humanize, moments::Moment, python};
+use super::{Fill, bounded, humanize, moments::Moment, python};
 
 /// The most that a template may make, in bytes.
 const LARGEST: usize = 1_000_000;
@@ -148,7 +148,7 @@ pub fn names(template: &str) -> HashSet<String> {
 /// Renders a template; the error is a sentence for the user.
 pub fn render(template: &str, fill: &Fill) -> Result<String, String> {
     let mut environment = environment();
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    bounded::add_to(&mut environment);
     environment.set_formatter(write_as_python);
     environment.add_function("range", range);
     humanize::add_to(&mut environment, fill.now);
