@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Cluster:
-    """kubectl and what it answers, in one namespace."""
+    """kubectl and what it answers, in one namespace; with none, objects say themselves where they belong."""
 
     def __init__(self, namespace: str, described: dict) -> None:
         self.namespace = namespace
@@ -28,7 +28,8 @@ class Cluster:
         self.why_no_kubelet = described["why_no_kubelet"]
 
     def run(self, *words: str, text: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [str(BOX), "kubectl", "--namespace", self.namespace, *words]
+        where = ["--namespace", self.namespace] if self.namespace else []
+        command = [str(BOX), "kubectl", *where, *words]
         done = subprocess.run(command, input=text, capture_output=True, text=True)
         assert not check or done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
         return done

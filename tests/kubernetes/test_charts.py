@@ -40,7 +40,7 @@ MANIFESTS = manifests() if paths.BOX.exists() else {}
 
 @pytest.fixture(scope="module")
 def namespaces(box: dict) -> Cluster:
-    cluster = Cluster("default", box)
+    cluster = Cluster("", box)
     cluster.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES))
     return cluster
 
@@ -155,17 +155,18 @@ def image(box: dict) -> str:
 
 def test_server_and_worker_are_installed_tested_upgraded_and_removed(pods, image) -> None:
     helm = Releases(pods)
-    port, address = free_port(), "127.96.7.7"
-    forward = subprocess.Popen([paths.BOX, "forward", f"{address}:{port}", f"127.0.0.1:{port}"])
+    # The server listens on all of the machine's addresses: the Service's port is another one.
+    port, service, address = free_port(), free_port(), "127.96.7.7"
+    forward = subprocess.Popen([paths.BOX, "forward", f"{address}:{service}", f"127.0.0.1:{port}"])
     picture = {"repository": image, "tag": "dev", "pullPolicy": "IfNotPresent"}
     auth = {"enabled": True, "existingSecret": "auth"}
     pods("create", "secret", "generic", "auth", "--from-literal=auth-string=admin:secret")
-    server = {"image": picture, "server.hostNetwork": True, "service": {"port": port, "targetPort": port, "clusterIP": address},
+    server = {"image": picture, "server.hostNetwork": True, "service": {"port": service, "targetPort": port, "clusterIP": address},
               "sqlite.persistence.enabled": False, "server.basicAuth": auth}  # fmt: skip
     template = {"variables": {"type": "object", "properties": {"command": {"type": "string"}}}, "job_configuration": {"command": "{{ command }}"}}
     worker = {"worker.image": picture, "worker.hostNetwork": True, "worker.config.type": "process", "worker.config.workPool": "from-the-chart",
               "worker.config.baseJobTemplate.configuration": template,
-              "worker.selfHostedServerApiConfig": {"apiUrl": f"http://{address}:{port}/api", "basicAuth": auth}}  # fmt: skip
+              "worker.selfHostedServerApiConfig": {"apiUrl": f"http://{address}:{service}/api", "basicAuth": auth}}  # fmt: skip
     try:
         assert f"helm --namespace {pods.namespace} test tidegate-server" in helm.install("tidegate-server", server)
         helm("test", "tidegate-server", "--timeout", "1m")

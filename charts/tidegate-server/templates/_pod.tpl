@@ -19,6 +19,8 @@ metadata:
 spec:
   serviceAccountName: {{ .account }}
   automountServiceAccountToken: {{ $section.automountServiceAccountToken }}
+  {{- /* Services named tidegate-… would put TIDEGATE_… variables into the pod. */}}
+  enableServiceLinks: false
   {{- with include "tidegate-server.pullSecrets" $root | trim }}
   imagePullSecrets:
     {{- . | nindent 4 }}
