@@ -23,6 +23,7 @@ OWN = {
     "block_schema", "block_schema_id", "block_type", "block_type_id", "created", "created_by", "id", "last_polled", "status",
     "updated", "updated_by",
 }  # fmt: skip
+BELONGS = {"task_run", "artifact", "log"}
 # Lists in no order.
 UNORDERED = {"schedules"}
 FILTERED = {
@@ -39,7 +40,8 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     home = tmp_path_factory.mktemp("reference")
     server = targets.start("reference", home)
     try:
-        run([sys.executable, str(PROJECTS / "everything.py")], check=True, PREFECT_API_URL=server.url)
+        for filler in ("everything.py", "past.py"):
+            run([sys.executable, str(PROJECTS / filler)], check=True, PREFECT_API_URL=server.url)
         yield Api(server.url)
     finally:
         server.stop()
@@ -57,12 +59,14 @@ def ours(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Api]:
         server.stop()
 
 
-def imported(reference: Api, to: str, home: Path) -> Json:
-    done = tidegate("import-from", reference.url, "-o", "json", PREFECT_API_URL=to, TIDEGATE_HOME=str(home))
+def imported(reference: Api, to: str, home: Path, *options: str) -> Json:
+    done = tidegate("import-from", reference.url, *options, "-o", "json", PREFECT_API_URL=to, TIDEGATE_HOME=str(home))
     report = json.loads(done.stdout)
     assert report["problems"] == []
     for counts in report["counts"]:
-        assert counts["copied"] + counts["kept"] == counts["found"] > 0, counts
+        assert counts["copied"] + counts["kept"] == counts["found"], counts
+        # What belongs to a run is not looked for again.
+        assert counts["found"] or counts["kind"] in BELONGS, counts
     return report
 
 
@@ -138,3 +142,68 @@ def test_copy_that_was_killed_goes_on_and_makes_nothing_twice(reference, ours, t
     assert any(counts["copied"] for counts in report["counts"])
     assert any(counts["kept"] for counts in report["counts"] if not counts["kind"].startswith("block_"))
     assert_equal(reference, ours)
+
+
+ENDED = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}}}
+# What tells of the server: what is related to what, and how long it is ago.
+ELSEWHERE = {
+    "created_by", "deployment_id", "estimated_run_time", "estimated_start_time_delta", "flow_id", "labels", "state", "updated", "work_pool_id",
+    "work_pool_name", "work_queue_id",
+}  # fmt: skip
+
+
+def history(api: Api) -> dict[str, Any]:
+    """All runs that have ended, with what belongs to them."""
+    runs = api.post("/flow_runs/filter", {"sort": "ID_DESC", **ENDED})
+    task_runs = api.post("/task_runs/filter", {"sort": "ID_DESC", **ENDED})
+    told = {
+        "flow runs": [{key: value for key, value in item.items() if key not in ELSEWHERE} for item in runs],
+        "task runs": [{key: value for key, value in item.items() if key not in ELSEWHERE} for item in task_runs],
+        "artifacts": api.post("/artifacts/filter", {"sort": "ID_DESC"}),
+        "latest artifacts": [item["latest_id"] for item in api.post("/artifacts/latest/filter", {"sort": "KEY_ASC"})],
+        "logs": api.post("/logs/filter", {"sort": "TIMESTAMP_ASC"}),
+    }
+    for kind, items in (("flow_run", runs), ("task_run", task_runs)):
+        states = [api.get(f"/{kind}_states/?{kind}_id={item['id']}") for item in items]
+        told[f"{kind} states"] = [[(state["id"], state["type"], state["name"], state["timestamp"]) for state in each] for each in states]
+    for log in told["logs"]:
+        del log["created"], log["updated"]
+    assert all(told.values())
+    return told
+
+
+def assert_same_history(reference: Api, ours: Api) -> None:
+    theirs, copied = history(reference), history(ours)
+    for kind, items in theirs.items():
+        assert copied[kind] == items, kind
+
+
+def test_history_is_copied_once(reference, ours, tmp_path):
+    first = imported(reference, ours.url, tmp_path, "--history")
+    assert_same_history(reference, ours)
+    second = imported(reference, ours.url, tmp_path, "--history")
+    copied = {counts["kind"]: counts["copied"] for counts in second["counts"]}
+    assert not any(copied.values()), copied
+    assert_same_history(reference, ours)
+    assert {counts["kind"] for counts in first["counts"]} >= {"flow_run", "task_run", "artifact", "log"}
+
+
+@pytest.mark.parametrize("field", ["logs", "flow_runs"])
+def test_history_whose_copy_was_killed_goes_on(reference, ours, tmp_path, field: str):
+    def interrupts(request: bytes) -> bool:
+        return request.startswith(b"POST /api/imports/runs ") and f'"{field}"'.encode() in request
+
+    with Processes(tmp_path) as processes, holding_the_answer(ours.url, interrupts) as (through, held):
+        copy = processes.tidegate("import-from", reference.url, "--history", PREFECT_API_URL=through, TIDEGATE_HOME=str(tmp_path))
+        wait_until(lambda: held.is_set() or copy.process.poll() is not None, what="the copy came as far as that")
+        assert copy.process.poll() is None, copy.output
+        copy.process.send_signal(signal.SIGKILL)
+        assert copy.process.wait(DEADLINE) == -signal.SIGKILL
+        imported_again = tidegate("import-from", reference.url, "--history", "-o", "json", PREFECT_API_URL=through, TIDEGATE_HOME=str(tmp_path))
+    assert json.loads(imported_again.stdout)["problems"] == []
+    assert_same_history(reference, ours)
+
+
+def test_history_may_be_of_the_last_days_only(reference, ours, tmp_path):
+    report = imported(reference, ours.url, tmp_path, "--history", "--history-days", "7")
+    assert next(counts for counts in report["counts"] if counts["kind"] == "flow_run")["copied"] >= 3

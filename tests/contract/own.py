@@ -18,6 +18,7 @@ def ask_everything(c) -> None:
     automations(c)
     claims(c)
     webhooks(c)
+    imports(c)
 
 
 def accounts(c):
@@ -105,3 +106,13 @@ def webhooks(c):
     c.post(f"{path}/requests/{ABSENT}/replay")
     for _ in range(2):
         c.delete(path)
+
+
+def imports(c):
+    flow = c.post("/flows/", {"name": c.name("flow")})["id"]
+    state = {"id": str(uuid.uuid4()), "type": "COMPLETED", "name": "Completed", "timestamp": c.now()}
+    run = {"id": str(uuid.uuid4()), "name": "past", "flow_id": flow, "state": state}
+    for _ in range(2):
+        c.post("/imports/runs", {"flow_runs": [{"flow_run": run, "states": [state]}]})
+    c.post("/imports/runs", {"flow_runs": [{"flow_run": {**run, "state": None}}]})
+    c.post("/imports/runs", {"flow_runs": [{"flow_run": {**run, "id": str(uuid.uuid4()), "flow_id": ABSENT}}]})

@@ -13,6 +13,7 @@ pub mod filters;
 pub mod flow_runs;
 pub mod flows;
 pub mod histories;
+pub mod imports;
 pub mod logs;
 pub mod orchestration;
 pub mod patch;

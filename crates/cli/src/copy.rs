@@ -5,6 +5,7 @@
 mod automations;
 mod blocks;
 mod deployments;
+mod history;
 mod ids;
 mod ledger;
 mod named;
@@ -15,8 +16,10 @@ mod work_pools;
 use std::path::Path;
 
 use anyhow::Context;
-use serde_json::Value;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
 use tidegate_client::{Client, Error};
+use tidegate_core::time::Timestamp;
 
 use crate::out::{Out, Progress};
 use ids::Ids;
@@ -34,10 +37,28 @@ enum Outcome {
 }
 
 /// How a copy is made.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// Copied deployments start no runs until somebody resumes them.
-    pub pauses_deployments: bool,
+    /// Create deployments paused, so that not both servers start runs
+    #[arg(long)]
+    pub pause_deployments: bool,
+    /// Copy runs that have ended, too, with their task runs, states, artifacts and logs
+    #[arg(long)]
+    pub history: bool,
+    /// Only runs that ended within so many days
+    #[arg(long, value_name = "DAYS", requires = "history")]
+    pub history_days: Option<u32>,
+}
+
+impl Options {
+    /// The runs to copy, as filters have it.
+    fn past_runs(&self, now: Timestamp) -> Value {
+        let mut filter = json!({ "state": { "type": { "any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"] } } });
+        if let Some(days) = self.history_days {
+            filter["end_time"] = json!({ "after_": now.datetime() - TimeDelta::days(days.into()) });
+        }
+        filter
+    }
 }
 
 /// What was read from the source.
@@ -49,14 +70,14 @@ struct Copy<'a> {
     ids: Ids,
     ledger: Ledger,
     report: Report,
-    options: Options,
+    options: &'a Options,
 }
 
 /// Copies everything, and tells what could not be copied. `memory` is the folder that remembers which pools are copies.
 pub async fn everything(
     source: &Client,
     target: &Client,
-    options: Options,
+    options: &Options,
     memory: &Path,
     out: &mut Out,
 ) -> anyhow::Result<Report> {
@@ -67,7 +88,7 @@ pub async fn everything(
         target: Side(target),
         ids: Ids::default(),
         ledger: Ledger::open(memory, source.api_url(), target.api_url())?,
-        report: Report::new(source.api_url(), target.api_url()),
+        report: Report::new(source.api_url(), target.api_url(), options.history),
         options,
     };
     let found = copy.read().await?;
@@ -76,6 +97,9 @@ pub async fn everything(
         copy.all_of(kind, items, &progress).await?;
     }
     progress.done();
+    if options.history {
+        copy.history(&options.past_runs(crate::now()), out).await?;
+    }
     Ok(copy.report)
 }
 
@@ -95,6 +119,7 @@ impl Copy<'_> {
                 Kind::Deployment => self.source.every("/deployments/filter", &Value::Null).await,
                 Kind::Automation => self.source.every("/automations/filter", &Value::Null).await,
                 Kind::SavedSearch => self.source.every("/saved_searches/filter", &Value::Null).await,
+                Kind::FlowRun | Kind::TaskRun | Kind::Artifact | Kind::Log => continue,
             };
             let items = match items {
                 // An older server that does not know the operation has none of them.
@@ -154,6 +179,9 @@ impl Copy<'_> {
             Kind::Deployment => self.deployment(item).await,
             Kind::Automation => self.automation(item).await,
             Kind::SavedSearch => self.saved_search(item).await,
+            Kind::FlowRun | Kind::TaskRun | Kind::Artifact | Kind::Log => {
+                anyhow::bail!("runs are copied after all else")
+            }
         }
     }
 

@@ -132,6 +132,7 @@ fn all() -> Routes {
         routes::flow_runs::routes,
         routes::flows::routes,
         routes::histories::routes,
+        routes::imports::routes,
         routes::logs::routes,
         routes::root::routes,
         routes::saved_searches::routes,

@@ -20,6 +20,7 @@ pub mod flow_runs;
 pub mod flows;
 pub mod histories;
 pub mod hooks;
+pub mod imports;
 pub mod list;
 pub mod logs;
 pub mod root;

@@ -66,15 +66,24 @@ impl Tx {
         ))
         .await?;
         if let Some(key) = &create.key {
-            self.point_to(key, id).await?;
+            self.put_latest(key, id).await?;
         }
         let artifact = self.read_artifact(id).await?;
         artifact.ok_or_else(|| Error::Database("an artifact is gone right after it was written".into()))
     }
 
-    /// Makes an artifact the latest of its key.
-    async fn point_to(&mut self, key: &str, latest: Uuid) -> Result<()> {
+    /// Makes an artifact the latest of its key, and tells of it.
+    async fn put_latest(&mut self, key: &str, latest: Uuid) -> Result<()> {
         let known = self.read_artifact_collection(key).await?.is_some();
+        self.point_to(latest).await?;
+        match self.read_artifact_collection(key).await? {
+            Some(collection) => self.emit_collection(&collection, if known { "updated" } else { "created" }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes an artifact the latest of its own key.
+    pub(crate) async fn point_to(&mut self, latest: Uuid) -> Result<()> {
         let text = format!(
             "INSERT INTO artifact_collection (id, workspace_id, created, updated, key, latest_id, {CONTENT}) \
              SELECT $1, workspace_id, created, updated, key, id, {CONTENT} FROM artifact WHERE id = $2 \
@@ -82,11 +91,7 @@ impl Tx {
              type = excluded.type, description = excluded.description, data = excluded.data, \
              metadata = excluded.metadata, flow_run_id = excluded.flow_run_id, task_run_id = excluded.task_run_id"
         );
-        self.execute(&sql!(text, Uuid::now_v7(), latest)).await?;
-        match self.read_artifact_collection(key).await? {
-            Some(collection) => self.emit_collection(&collection, if known { "updated" } else { "created" }).await,
-            None => Ok(()),
-        }
+        self.execute(&sql!(text, Uuid::now_v7(), latest)).await.map(drop)
     }
 
     async fn emit_collection(&mut self, collection: &ArtifactCollection, what: &str) -> Result<()> {
@@ -268,7 +273,7 @@ impl Tx {
             &collection.key
         );
         match self.optional(&next, |row| row.next()).await? {
-            Some(next) => self.point_to(&collection.key, next).await?,
+            Some(next) => self.put_latest(&collection.key, next).await?,
             None => {
                 self.emit_collection(&collection, "deleted").await?;
                 self.execute(&sql!("DELETE FROM artifact_collection WHERE id = $1", collection.id)).await?;

@@ -26,6 +26,7 @@ pub mod flow_runs;
 mod flows;
 mod heartbeats;
 mod histories;
+mod imports;
 mod lane;
 mod logs;
 mod migrations;

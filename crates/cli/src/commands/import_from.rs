@@ -18,9 +18,8 @@ pub struct Arguments {
     /// API key for that server; `@file` or `-` for stdin
     #[arg(long)]
     key: Option<String>,
-    /// Create deployments paused, so that not both servers start runs
-    #[arg(long)]
-    pause_deployments: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 pub async fn run(arguments: &Arguments, client: &Client, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
@@ -34,8 +33,7 @@ pub async fn run(arguments: &Arguments, client: &Client, settings: &Settings, ou
     };
     config.custom_headers.clear();
     let source = Client::new(config)?;
-    let options = Options { pauses_deployments: arguments.pause_deployments };
-    transfer::between(&source, client, options, settings, out).await
+    transfer::between(&source, client, &arguments.options, settings, out).await
 }
 
 /// The API's address; the `/api` at its end is easily forgotten.

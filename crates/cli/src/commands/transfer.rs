@@ -16,22 +16,20 @@ pub struct Arguments {
     /// The profile whose server is written to
     #[arg(long, value_name = "PROFILE")]
     to: String,
-    /// Create deployments paused, so that not both servers start runs
-    #[arg(long)]
-    pause_deployments: bool,
+    #[command(flatten)]
+    options: Options,
 }
 
 pub async fn run(arguments: &Arguments, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
     let (source, target) = (of_profile(settings, &arguments.from)?, of_profile(settings, &arguments.to)?);
-    let options = Options { pauses_deployments: arguments.pause_deployments };
-    between(&source, &target, options, settings, out).await
+    between(&source, &target, &arguments.options, settings, out).await
 }
 
 /// Asks, copies and tells.
 pub async fn between(
     source: &Client,
     target: &Client,
-    options: Options,
+    options: &Options,
     settings: &Settings,
     out: &mut Out,
 ) -> anyhow::Result<()> {

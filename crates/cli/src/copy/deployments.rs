@@ -53,7 +53,7 @@ impl Copy<'_> {
             None if limit["limit"].is_i64() => body["concurrency_limit"] = limit["limit"].clone(),
             None => {}
         }
-        if self.options.pauses_deployments {
+        if self.options.pause_deployments {
             body["paused"] = json!(true);
         }
         self.create("/deployments/", item, &body).await

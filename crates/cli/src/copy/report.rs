@@ -21,6 +21,11 @@ pub enum Kind {
     Deployment,
     Automation,
     SavedSearch,
+    // Only where the history is asked for.
+    TaskRun,
+    Artifact,
+    Log,
+    FlowRun,
 }
 
 impl Kind {
@@ -38,6 +43,9 @@ impl Kind {
         Self::SavedSearch,
     ];
 
+    /// What belongs to runs that have ended.
+    pub const HISTORY: [Self; 4] = [Self::TaskRun, Self::Artifact, Self::Log, Self::FlowRun];
+
     pub fn singular(self) -> &'static str {
         match self {
             Self::BlockType => "block type",
@@ -51,6 +59,10 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::Automation => "automation",
             Self::SavedSearch => "saved search",
+            Self::TaskRun => "task run",
+            Self::Artifact => "artifact",
+            Self::Log => "log record",
+            Self::FlowRun => "flow run",
         }
     }
 
@@ -86,12 +98,13 @@ pub struct Problem {
 }
 
 impl Report {
-    pub fn new(source: &str, target: &str) -> Self {
+    pub fn new(source: &str, target: &str, has_history: bool) -> Self {
+        let history = has_history.then_some(Kind::HISTORY);
         let none = |kind| Counts { kind, found: 0, copied: 0, kept: 0, failed: 0 };
         Self {
             source: source.to_owned(),
             target: target.to_owned(),
-            counts: Kind::ALL.map(none).into(),
+            counts: Kind::ALL.into_iter().chain(history.into_iter().flatten()).map(none).collect(),
             problems: Vec::new(),
         }
     }
@@ -101,7 +114,7 @@ impl Report {
     }
 
     pub fn found(&mut self, kind: Kind, count: usize) {
-        self.of(kind).found = count;
+        self.of(kind).found += count;
     }
 
     pub fn copied(&mut self, kind: Kind) {
@@ -110,6 +123,13 @@ impl Report {
 
     pub fn kept(&mut self, kind: Kind) {
         self.of(kind).kept += 1;
+    }
+
+    /// Several at once.
+    pub fn done(&mut self, kind: Kind, copied: usize, kept: usize) {
+        let counts = self.of(kind);
+        counts.copied += copied;
+        counts.kept += kept;
     }
 
     pub fn failed(&mut self, kind: Kind, name: &str, reason: String) {
