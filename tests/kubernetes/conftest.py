@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import stage
 
 BOX = Path(__file__).resolve().parent / "box/box"
 
@@ -91,3 +92,22 @@ def pods(cluster: Cluster) -> Cluster:
     if cluster.why_no_kubelet:
         pytest.skip(f"no kubelet runs here: {cluster.why_no_kubelet}")
     return cluster
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Server]:
+    """Our server, for all tests of a session: each test has a pool and a namespace of its own."""
+    with stage.serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def flow_image(box: dict) -> str:
+    """The image that runs execute, where the kubelet finds it: made once, since it takes a minute."""
+    images = Path(box["images"])
+    archive, sources = images / "flow.tar", stage.ROOT / "deploy/images"
+    if not archive.exists() or archive.stat().st_mtime < max(path.stat().st_mtime for path in sources.rglob("*") if path.is_file()):
+        command = [sources / "build", "flow", "--output", archive, "--python-layer", images / "python-layer.tar"]
+        subprocess.run(command, check=True)
+    subprocess.run([BOX, "load", archive], check=True)
+    return stage.FLOW_IMAGE
