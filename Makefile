@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
+.PHONY: build demo demo-kubernetes test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
 
 # target/release/tidegate
 build:
@@ -11,6 +11,10 @@ build:
 # A server, a worker and a real flow on real data, from nothing to a finished run.
 demo: build
 	python3 scripts/demo "$(CURDIR)/target/release/tidegate"
+
+# The same on a real Kubernetes: cluster, images, charts, and runs in pods that end well, by exit code, by memory, and never start. As root.
+demo-kubernetes: build
+	python3 scripts/demo-kubernetes "$(CURDIR)/target/release/tidegate"
 
 # Everything that CI checks, with what it needs set up first.
 test:

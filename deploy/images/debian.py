@@ -6,7 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PYTHON = "python3-minimal,libpython3-stdlib,ca-certificates"
+# With what wheels are linked with: numpy and its like are C++.
+PYTHON = "python3-minimal,libpython3-stdlib,ca-certificates,libstdc++6"
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/i18n/*"]
 
 
