@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from prefect import flow, get_client, task
 from prefect.states import Cancelled, Cancelling, Pending, Running
+from support.clients import start
 from support.waiting import wait_until
 
 
@@ -17,8 +18,7 @@ def scheduled(api, unique):
         return None
 
     deployment = served_by_nobody.to_deployment(unique("nobody")).apply()
-    with get_client(sync_client=True) as client:
-        return str(client.create_flow_run_from_deployment(deployment).id)
+    return str(start(deployment))
 
 
 def test_scheduled_run_is_cancelled_at_once(api, scheduled):

@@ -7,12 +7,13 @@ import threading
 import uuid
 from datetime import datetime, timezone
 
-from prefect import flow, get_client, tags, task
+from prefect import flow, tags, task
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events import emit_event
 from prefect.events.clients import get_events_client, get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.events.schemas.events import Event, Resource
+from support.clients import ask
 from support.running import in_background
 from support.waiting import DEADLINE, wait_until
 
@@ -164,8 +165,7 @@ def test_events_are_read_page_by_page(api, unique):
 
 def test_changes_of_resources_are_events_too(api, unique):
     name = unique("pool")
-    with get_client(sync_client=True) as client:
-        pool = client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    pool = ask("create_work_pool", WorkPoolCreate(name=name, type="process"))
 
     resource = f"prefect.work-pool.{pool.id}"
     (created,) = api.events(name="prefect.work-pool.created", resource=resource)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from prefect import flow, get_client, pause_flow_run, resume_flow_run, suspend_flow_run
+from prefect import flow, pause_flow_run, resume_flow_run, suspend_flow_run
 from prefect.exceptions import FlowPauseTimeout
 from prefect.input import RunInput, receive_input, send_input
+from support.clients import start
 from support.running import execute, in_background
 from support.waiting import DEADLINE, wait_until
 
@@ -30,8 +31,7 @@ def named_run(api, name, state, *, after=None):
 def deployed_run(flow, name):
     """A run of a deployment of `flow`, scheduled for now."""
     deployment = flow.to_deployment(name).apply()
-    with get_client(sync_client=True) as client:
-        return str(client.create_flow_run_from_deployment(deployment).id)
+    return str(start(deployment))
 
 
 def test_paused_flow_waits_in_its_process_until_resumed(api, unique):

@@ -12,6 +12,7 @@ import pytest
 from prefect import get_client, resume_flow_run
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
+from support.clients import start
 from support.pools import deploy, wait_for_worker
 from support.processes import PROJECTS, SDK_BIN, tidegate
 from support.running import in_background
@@ -38,11 +39,6 @@ def worker(processes):
 def pool(api, worker):
     wait_for_worker(api, worker.pool)
     return worker.pool
-
-
-def start(deployment, **options):
-    with get_client(sync_client=True) as client:
-        return client.create_flow_run_from_deployment(deployment, **options).id
 
 
 def test_run_is_done_by_the_worker_and_recorded(api, pool, unique):

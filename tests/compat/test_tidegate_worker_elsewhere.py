@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelling
 from support import targets
 from support.api import Api
+from support.clients import start
 from support.pools import deploy, make_pool, wait_for_worker
 
 pytestmark = pytest.mark.own_worker
@@ -33,11 +34,6 @@ def pool(reference, processes):
     processes.tidegate("worker", "start", "--pool", name, "--type", "process", PREFECT_API_URL=reference.url)
     wait_for_worker(reference, name)
     return name
-
-
-def start(deployment):
-    with get_client(sync_client=True) as client:
-        return client.create_flow_run_from_deployment(deployment).id
 
 
 def test_run_of_the_reference_server_is_done(reference, pool):

@@ -9,6 +9,7 @@ from prefect import get_client, resume_flow_run
 from prefect.deployments import run_deployment
 from prefect.states import Cancelling
 from support.api import instant
+from support.clients import start
 from support.pools import deploy, make_pool, wait_for_worker
 from support.processes import PROJECTS
 from support.proxies import without_worker_channel
@@ -23,11 +24,6 @@ def pool(api, processes):
     processes.prefect("worker", "start", "--pool", name, "--type", "process", "--name", "upstream")
     wait_for_worker(api, name)
     return name
-
-
-def start(deployment, **options):
-    with get_client(sync_client=True) as client:
-        return client.create_flow_run_from_deployment(deployment, **options).id
 
 
 def test_worker_registers_itself_and_fills_in_the_template(api, pool):

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import Flow, get_client
+from prefect import Flow
 from prefect.client.schemas.actions import WorkPoolCreate
 
 from .api import Api
+from .clients import ask
 from .processes import PROJECTS
 from .waiting import wait_until
 
 
 def make_pool(name: str) -> None:
     """A process pool with an empty template: the first worker fills it in."""
-    with get_client(sync_client=True) as client:
-        client.create_work_pool(WorkPoolCreate(name=name, type="process"))
+    ask("create_work_pool", WorkPoolCreate(name=name, type="process"))
 
 
 def wait_for_worker(api: Api, pool: str) -> dict[str, Any]:

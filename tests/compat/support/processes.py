@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from .targets import tidegate_binary
+from .targets import PREFECT, tidegate_binary
 from .waiting import DEADLINE
 
 SDK_BIN = Path(sys.executable).parent
@@ -31,7 +31,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def prefect(*arguments: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
     """Runs the upstream command line."""
-    return run([sys.executable, "-m", "prefect", *arguments], check=check, **extra)
+    return run([PREFECT, *arguments], check=check, **extra)
 
 
 def tidegate(*arguments: str, check: bool = True, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -110,7 +110,7 @@ class Processes:
         return self.start(sys.executable, *arguments, **extra)
 
     def prefect(self, *arguments: str, **extra: str) -> Child:
-        return self.python("-m", "prefect", *arguments, **extra)
+        return self.start(PREFECT, *arguments, **extra)
 
     def tidegate(self, *arguments: str, **extra: str) -> Child:
         return self.start(str(tidegate_binary()), *arguments, **extra)

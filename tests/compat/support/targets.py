@@ -17,6 +17,9 @@ import httpx
 
 from .waiting import wait_until
 
+# The upstream command line of the SDK that runs the scenarios.
+PREFECT = str(Path(sys.executable).parent / "prefect")
+
 TARGETS = ("tidegate", "tidegate-postgres", "reference")
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -114,7 +117,7 @@ def launch(target: str, home: Path, settings: dict[str, str]) -> Server:
         port = free_port()
         url = f"http://127.0.0.1:{port}/api"
         environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/reference.db"
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     else:
         database_url = f"sqlite:///{home}/tidegate.db"
         if target == "tidegate-postgres":
