@@ -17,15 +17,6 @@ def without_worker_channel(url: str) -> Iterator[tuple[str, list[str]]]:
     """The URL of a proxy to `url`, and the list of the request lines that it refused."""
     upstream = urlsplit(url)
     refused: list[str] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=carry, args=(client,), daemon=True).start()
 
     def carry(client: socket.socket) -> None:
         # A socket is opened for the channel and for nothing else, so the first request tells what the connection is for.
@@ -43,9 +34,26 @@ def without_worker_channel(url: str) -> Iterator[tuple[str, list[str]]]:
                 pump(client, server)
                 back.join()
 
+    with listening(carry) as port:
+        yield f"http://127.0.0.1:{port}{upstream.path}", refused
+
+
+@contextmanager
+def listening(carry: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port whose connections are carried, each in a thread of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=carry, args=(client,), daemon=True).start()
+
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}{upstream.path}", refused
+        yield listener.getsockname()[1]
     finally:
         listener.close()
 
@@ -65,15 +73,6 @@ def holding_the_answer(url: str, holds: Callable[[bytes], bool]) -> Iterator[tup
     the server has given that answer. One request a connection, whatever clients ask for."""
     upstream = urlsplit(url)
     held = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=carry, args=(client,), daemon=True).start()
 
     def carry(client: socket.socket) -> None:
         with client:
@@ -91,11 +90,8 @@ def holding_the_answer(url: str, holds: Callable[[bytes], bool]) -> Iterator[tup
                 return
             client.sendall(answer)
 
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}{upstream.path}", held
-    finally:
-        listener.close()
+    with listening(carry) as port:
+        yield f"http://127.0.0.1:{port}{upstream.path}", held
 
 
 def whole_request(client: socket.socket) -> bytes:
