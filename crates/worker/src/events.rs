@@ -86,6 +86,11 @@ impl Events {
         self.push("prefect.worker.executed-flow-run", related, submitted);
     }
 
+    /// Hands on what the infrastructure tells of itself.
+    pub(crate) fn forward(&self, event: Event) {
+        self.outbox.push(event);
+    }
+
     pub(crate) async fn flush(&self) {
         self.outbox.flush().await;
     }

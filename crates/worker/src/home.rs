@@ -23,7 +23,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// Takes the given name, or the first free one of this host.
-    pub(crate) fn take(home: &Path, pool: &str, name: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) fn take(home: &Path, pool: &str, kind: &str, name: Option<&str>) -> anyhow::Result<Self> {
         if let Some(name) = name {
             return match Self::try_take(home, pool, name)? {
                 Some(taken) => Ok(taken),
@@ -32,8 +32,8 @@ impl Home {
         }
         let host = host();
         let names = (1..UNNAMED).map(|number| match number {
-            1 => format!("process-{host}"),
-            _ => format!("process-{host}-{number}"),
+            1 => format!("{kind}-{host}"),
+            _ => format!("{kind}-{host}-{number}"),
         });
         for name in names {
             if let Some(taken) = Self::try_take(home, pool, &name)? {
@@ -74,23 +74,23 @@ mod tests {
     #[test]
     fn a_name_belongs_to_one_worker_at_a_time() {
         let home = tempfile::tempdir().unwrap();
-        let first = Home::take(home.path(), "p", Some("w")).unwrap();
-        assert!(Home::take(home.path(), "p", Some("w")).is_err());
-        assert!(Home::take(home.path(), "other", Some("w")).is_ok());
+        let first = Home::take(home.path(), "p", "process", Some("w")).unwrap();
+        assert!(Home::take(home.path(), "p", "process", Some("w")).is_err());
+        assert!(Home::take(home.path(), "other", "process", Some("w")).is_ok());
         let directory = first.directory.clone();
         drop(first);
-        assert_eq!(Home::take(home.path(), "p", Some("w")).unwrap().directory, directory);
+        assert_eq!(Home::take(home.path(), "p", "process", Some("w")).unwrap().directory, directory);
     }
 
     #[test]
     fn workers_without_a_name_get_different_ones_and_the_same_ones_again() {
         let home = tempfile::tempdir().unwrap();
-        let first = Home::take(home.path(), "p", None).unwrap();
-        let second = Home::take(home.path(), "p", None).unwrap();
+        let first = Home::take(home.path(), "p", "process", None).unwrap();
+        let second = Home::take(home.path(), "p", "process", None).unwrap();
         assert!(first.name.starts_with("process-") && second.name == format!("{}-2", first.name));
         let name = first.name.clone();
         drop(first);
-        assert_eq!(Home::take(home.path(), "p", None).unwrap().name, name);
+        assert_eq!(Home::take(home.path(), "p", "process", None).unwrap().name, name);
     }
 
     #[test]

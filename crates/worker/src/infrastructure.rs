@@ -5,8 +5,11 @@ use std::{fmt, future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tidegate_api::{events::Event, work_pools::WorkPool};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+pub use crate::logs::Level;
 
 use crate::job::Job;
 
@@ -19,6 +22,9 @@ pub struct Attempt {
     pub attempt: i64,
     /// The fencing token of the claim; `None` on a server that does not hand out any.
     pub token: Option<i64>,
+    /// The worker that claimed it, if that was another: the lease is in its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// What the run's infrastructure is called where it lives (`infrastructure_pid` on the wire).
@@ -45,6 +51,18 @@ pub enum Stream {
 pub struct Line {
     pub stream: Stream,
     pub text: String,
+}
+
+/// What a backend tells of a run while it has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The run's process printed it.
+    Line(Line),
+    /// Words of the backend's own, for the run's log.
+    Note { level: Level, message: String },
+    /// The run waits for its infrastructure, and for what.
+    Waiting(String),
+    Event(Box<Event>),
 }
 
 /// Why the infrastructure is being stopped.
@@ -74,6 +92,8 @@ pub enum FailureClass {
     ConfigError,
     CommandNotFound,
     StartFailed,
+    /// Somebody deleted the infrastructure.
+    Deleted,
 }
 
 impl FailureClass {
@@ -93,6 +113,7 @@ impl FailureClass {
             Self::ConfigError => "config_error",
             Self::CommandNotFound => "command_not_found",
             Self::StartFailed => "start_failed",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -121,7 +142,7 @@ impl Failure {
 }
 
 /// How a run's infrastructure ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exit {
     /// `None`: it ended as it should.
     pub failure: Option<Failure>,
@@ -131,6 +152,8 @@ pub struct Exit {
     pub stop: Option<Stop>,
     /// The last lines of output, oldest first.
     pub tail: Vec<Line>,
+    /// It was asked to end, and whether it did could not be found out.
+    pub is_unconfirmed: bool,
 }
 
 /// Infrastructure that an earlier worker of the same name started, or was about to start.
@@ -158,22 +181,26 @@ pub trait Infrastructure: Send + Sync + 'static {
     /// The work pool type that this backend serves.
     const TYPE: &'static str;
 
+    /// What runs here goes on without its worker, and may stay without one for so long. `None`: it ends with the worker.
+    const OUTLIVES: Option<Duration> = None;
+
     /// The base job template of a new pool of this type.
     fn base_job_template() -> Value;
 
     /// Turns a resolved job into what `start` needs. Reads, but changes nothing.
     fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Self::Spec, Failure>;
 
-    /// Starts an attempt. Starting one that exists already adopts it. Output goes to `output` as it appears.
+    /// Starts an attempt. Starting one that exists already adopts it. Output goes to `news` as it appears.
     fn start(
         &self,
         attempt: &Attempt,
         spec: &Self::Spec,
-        output: mpsc::Sender<Line>,
+        news: mpsc::Sender<News>,
     ) -> impl Future<Output = Result<Identifier, Failure>> + Send;
 
     /// Waits for the end. Only the end of the infrastructure is an answer, never the end of the watching.
-    fn watch(&self, identifier: &Identifier) -> impl Future<Output = Exit> + Send;
+    /// What there is to tell meanwhile goes to `news`.
+    fn watch(&self, identifier: &Identifier, news: mpsc::Sender<News>) -> impl Future<Output = Exit> + Send;
 
     /// Asks for the end: politely, and by force after `grace`. Returns at once; `watch` tells when it is done.
     fn kill(&self, identifier: &Identifier, stop: Stop, grace: Duration) -> impl Future<Output = ()> + Send;
@@ -182,5 +209,20 @@ pub trait Infrastructure: Send + Sync + 'static {
     fn forget(&self, attempt: &Attempt) -> impl Future<Output = ()> + Send;
 
     /// What earlier workers of this name left behind. Called once, before the first start.
-    fn find(&self) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send;
+    fn find(&self, pool: &WorkPool) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send;
+
+    /// What other workers have running, or left behind: old enough that its worker must have said so to the server.
+    fn survey(&self) -> Vec<(Attempt, Identifier)> {
+        Vec::new()
+    }
+
+    /// Takes what a survey found into this backend's hands, to be watched.
+    fn adopt(&self, _attempt: &Attempt, _identifier: &Identifier) -> impl Future<Output = bool> + Send {
+        async { false }
+    }
+
+    /// Removes what a survey found and nobody wants.
+    fn discard(&self, _identifier: &Identifier) -> impl Future<Output = ()> + Send {
+        async {}
+    }
 }

@@ -10,8 +10,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use tidegate_api::{deployments::Deployment, flow_runs::FlowRun, flows::Flow, work_pools::WorkPool};
 use tidegate_client::Client;
+use uuid::Uuid;
 
 pub use environment::Caller;
+use indexmap::IndexMap;
+pub(crate) use template::as_text;
 
 use crate::infrastructure::{Attempt, Failure, FailureClass};
 
@@ -21,11 +24,23 @@ pub struct Job {
     pub name: String,
     /// `None`: the backend's own way to run the engine.
     pub command: Option<String>,
-    /// What to set in the run's environment.
-    pub environment: BTreeMap<String, String>,
+    /// What to set in the run's environment, in the order in which it was said.
+    pub environment: IndexMap<String, String>,
+    /// Variables that name a source instead of a value (`valueFrom`), as they were given.
+    pub environment_sources: Vec<Value>,
     pub labels: BTreeMap<String, String>,
     /// `job_configuration` with everything filled in.
     pub configuration: Map<String, Value>,
+    pub about: About,
+}
+
+/// Whose job it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    pub work_pool_id: Uuid,
+    pub worker_name: String,
+    pub flow_name: Option<String>,
+    pub deployment_name: Option<String>,
 }
 
 /// What a job is made from.
@@ -152,11 +167,19 @@ fn prepare(
 ) -> Result<Job, Failure> {
     let text_of = |key: &str| configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let name = text_of("name").map(|name| render_name(name, facts)).filter(|name| !name.is_empty());
+    let (environment, environment_sources) = environment::build(&configuration, facts, attempt, caller)?;
     Ok(Job {
         name: name.unwrap_or_else(|| facts.flow_run.name.clone()),
         command: text_of("command").map(str::to_owned),
-        environment: environment::build(&configuration, facts, attempt, caller)?,
+        environment,
+        environment_sources,
         labels: labels(&configuration, facts)?,
+        about: About {
+            work_pool_id: facts.pool.id,
+            worker_name: facts.worker_name.to_owned(),
+            flow_name: facts.flow.map(|flow| flow.name.clone()),
+            deployment_name: facts.deployment.map(|deployment| deployment.name.clone()),
+        },
         configuration,
     })
 }
@@ -167,6 +190,11 @@ fn render_name(name: &str, facts: Facts<'_>) -> String {
     let values = ctx.as_object().cloned().unwrap_or_default();
     let rendered = template::apply(&Value::String(name.to_owned()), &values, &|_| None);
     rendered.as_ref().map(template::as_text).unwrap_or_default()
+}
+
+/// Whether a text still has something to fill in.
+pub(crate) fn has_placeholder(text: &str) -> bool {
+    !template::placeholders(text).is_empty()
 }
 
 /// Labels that say whose the infrastructure is; the user's win.

@@ -10,6 +10,7 @@ mod health;
 mod home;
 pub mod infrastructure;
 pub mod job;
+pub mod kubernetes;
 mod logs;
 pub mod metrics;
 mod options;
@@ -31,6 +32,7 @@ pub use options::{Options, Outcome};
 use crate::{
     health::{Health, HealthCheck},
     home::Home,
+    kubernetes::Kubernetes,
     process::Process,
     worker::Worker,
 };
@@ -45,7 +47,8 @@ pub async fn run(options: Options, client: Client, shutdown: CancellationToken) 
         Some(address) => Some(HealthCheck::start(address, health.clone()).await?),
         None => None,
     };
-    let home = Home::take(&options.home, &options.pool, options.name.as_deref()).context("taking a worker's name")?;
+    let home = Home::take(&options.home, &options.pool, "process", options.name.as_deref());
+    let home = home.context("taking a worker's name")?;
     let process = Process::new(
         home.directory.clone(),
         options.python.clone(),
@@ -53,4 +56,22 @@ pub async fn run(options: Options, client: Client, shutdown: CancellationToken) 
         options.supervisor.clone(),
     );
     Arc::new(Worker::new(options, &home, client, process, health, shutdown)).run().await
+}
+
+/// Runs a Kubernetes worker until `shutdown` is cancelled; its runs go on without it. Errors are those of [`run`].
+pub async fn run_kubernetes(
+    options: Options,
+    kubernetes: kubernetes::Options,
+    client: Client,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Outcome> {
+    let health = Health::new(options.query);
+    let _health_check = match options.health_check {
+        Some(address) => Some(HealthCheck::start(address, health.clone()).await?),
+        None => None,
+    };
+    let home = Home::take(&options.home, &options.pool, "kubernetes", options.name.as_deref());
+    let home = home.context("taking a worker's name")?;
+    let backend = Kubernetes::new(kubernetes, home.name.clone());
+    Arc::new(Worker::new(options, &home, client, backend, health, shutdown)).run().await
 }

@@ -11,11 +11,10 @@ use uuid::Uuid;
 use crate::outbox::{Outbox, Record};
 
 pub(crate) const WORKER: &str = "tidegate.worker";
-pub(crate) const PROCESS: &str = "tidegate.worker.process";
 
-/// Levels as Python's logging has them.
+/// Levels of log records, as Python's logging has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Level {
+pub enum Level {
     Info = 20,
     Warning = 30,
     Error = 40,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     infrastructure::{Line, Stream},
-    logs::{Level, Logs, PROCESS},
+    logs::{Level, Logs},
 };
 
 /// Lines kept until it is clear whose they are.
@@ -23,6 +23,8 @@ const COMPARED: i64 = 200;
 
 /// One run's output.
 pub(crate) struct Output {
+    /// What the records' logger is called.
+    logger: String,
     flow_run_id: Uuid,
     client: Client,
     logs: Logs,
@@ -34,8 +36,9 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(flow_run_id: Uuid, client: Client, logs: Logs) -> Self {
-        Self { flow_run_id, client, logs, held: VecDeque::new(), sent: HashSet::new(), has_begun: false }
+    pub(crate) fn new(kind: &str, flow_run_id: Uuid, client: Client, logs: Logs) -> Self {
+        let logger = format!("tidegate.worker.{kind}");
+        Self { logger, flow_run_id, client, logs, held: VecDeque::new(), sent: HashSet::new(), has_begun: false }
     }
 
     pub(crate) fn push(&mut self, line: Line) {
@@ -90,7 +93,7 @@ impl Output {
             };
             let text = stretch.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
             if !text.trim().is_empty() {
-                self.logs.write(self.flow_run_id, PROCESS, level, text);
+                self.logs.write(self.flow_run_id, &self.logger, level, text);
             }
         }
         self.sent.extend(lines.iter().map(|line| line.text.trim().to_owned()));

@@ -27,6 +27,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tidegate_api::work_pools::WorkPool;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, ChildStdout, Command},
@@ -35,7 +36,10 @@ use tokio::{
 };
 use tracing::warn;
 
+pub(crate) use command::split;
+pub(crate) use directory::ExitRecord;
 pub(crate) use directory::try_lock;
+pub(crate) use exit::failure as failure_of;
 
 use self::{
     capture::{Frame, LINE_LIMIT, parse_frame},
@@ -43,7 +47,7 @@ use self::{
     directory::{RunDirectory, StopRequest},
 };
 use crate::{
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, Stop, Stream},
+    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, News, Stop, Stream},
     job::Job,
 };
 
@@ -147,9 +151,14 @@ impl Infrastructure for Process {
             }
             None => None,
         };
+        if let Some(name) = job.environment_sources.iter().find_map(|entry| entry.get("name")) {
+            let message = format!("The variable {name} names a source (`valueFrom`), which only Kubernetes has.");
+            return Err(Failure::new(FailureClass::ConfigError, message).with_hint("give it a value in `env`"));
+        }
         let scratch = RunDirectory::of(&self.directory, attempt);
+        let environment: BTreeMap<String, String> = job.environment.clone().into_iter().collect();
         let around = Surroundings {
-            job: &job.environment,
+            job: &environment,
             python: self.python.as_deref(),
             worker: &self.environment,
             working_directory: working_directory.as_deref().unwrap_or(scratch.path()),
@@ -161,7 +170,7 @@ impl Infrastructure for Process {
         Ok(Spec { words: invocation.words, environment, working_directory, stream_output })
     }
 
-    async fn start(&self, attempt: &Attempt, spec: &Spec, output: mpsc::Sender<Line>) -> Result<Identifier, Failure> {
+    async fn start(&self, attempt: &Attempt, spec: &Spec, news: mpsc::Sender<News>) -> Result<Identifier, Failure> {
         let directory = RunDirectory::of(&self.directory, attempt);
         let failed = |error: io::Error| {
             Failure::new(FailureClass::StartFailed, format!("The run's process could not be started: {error}."))
@@ -179,11 +188,11 @@ impl Infrastructure for Process {
         };
         let identifier = Identifier(pid.to_string());
         self.remember(&identifier, directory, Some(supervisor));
-        tokio::spawn(frames.forward(output, spec.stream_output.then(|| self.echo.clone())));
+        tokio::spawn(frames.forward(news, spec.stream_output.then(|| self.echo.clone())));
         Ok(identifier)
     }
 
-    async fn watch(&self, identifier: &Identifier) -> Exit {
+    async fn watch(&self, identifier: &Identifier, _news: mpsc::Sender<News>) -> Exit {
         let Some(live) = self.live(identifier) else { return exit::unseen() };
         let child = lock(&live.supervisor).take();
         match child {
@@ -232,7 +241,7 @@ impl Infrastructure for Process {
         }
     }
 
-    async fn find(&self) -> anyhow::Result<Vec<Found>> {
+    async fn find(&self, _pool: &WorkPool) -> anyhow::Result<Vec<Found>> {
         let mut found = Vec::new();
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
@@ -311,12 +320,12 @@ impl Frames {
     }
 
     /// Hands every line on. Whoever does not take them is not waited for: the process must not stand still for it.
-    async fn forward(mut self, output: mpsc::Sender<Line>, echo: Option<SyncSender<Line>>) {
+    async fn forward(mut self, news: mpsc::Sender<News>, echo: Option<SyncSender<Line>>) {
         while let Some(frame) = self.next().await {
             let Frame::Line(line) = frame else { continue };
             let is_echoed = echo.as_ref().is_none_or(|echo| echo.try_send(line.clone()).is_ok());
             // Nobody listens any more once the run speaks for itself; that is no loss.
-            let is_taken = !matches!(output.try_send(line), Err(mpsc::error::TrySendError::Full(_)));
+            let is_taken = !matches!(news.try_send(News::Line(line)), Err(mpsc::error::TrySendError::Full(_)));
             if !is_echoed || !is_taken {
                 metrics::counter!(crate::metrics::LINES_DROPPED).increment(1);
             }

@@ -38,7 +38,11 @@ pub(crate) fn decide(exit: &Exit, order: Order, run: &FlowRun) -> Report {
         return Report::Nothing;
     }
     if order == Order::Cancel || exit.stop == Some(Stop::Cancel) || state == StateType::Cancelling {
-        let how = if exit.failure.is_none() { "" } else { " Its process was stopped." };
+        let how = match &exit.failure {
+            _ if exit.is_unconfirmed => " That its infrastructure is gone could not be confirmed.",
+            Some(_) => " Its process was stopped.",
+            None => "",
+        };
         return Report::Cancelled(format!("The flow run was cancelled.{how}"));
     }
     if exit.is_concluded {
@@ -144,7 +148,7 @@ mod tests {
 
     fn exit(failure: Option<FailureClass>, stop: Option<Stop>, is_concluded: bool) -> Exit {
         let failure = failure.map(|class| Failure::new(class, "it failed"));
-        Exit { failure, is_concluded, stop, tail: Vec::new() }
+        Exit { failure, is_concluded, stop, ..Exit::default() }
     }
 
     fn told(exit: &Exit, order: Order, run: &FlowRun) -> String {

@@ -30,10 +30,26 @@ pub(crate) enum Order {
     Kill,
 }
 
+#[derive(Debug)]
+struct Held {
+    attempt: Attempt,
+    orders: watch::Sender<Order>,
+    /// It has infrastructure.
+    is_started: bool,
+}
+
+/// Runs whose leases are renewed together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    /// The worker in whose name the leases are; `None`: this one.
+    pub(crate) owner: Option<String>,
+    pub(crate) is_started: bool,
+}
+
 /// The table of held runs.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    held: Mutex<HashMap<Uuid, (Attempt, watch::Sender<Order>)>>,
+    held: Mutex<HashMap<Uuid, Held>>,
     freed: Notify,
 }
 
@@ -45,8 +61,16 @@ impl Runs {
             return None;
         }
         let (sender, orders) = watch::channel(Order::GoOn);
-        held.insert(attempt.flow_run_id, (attempt.clone(), sender));
+        let run = Held { attempt: attempt.clone(), orders: sender, is_started: false };
+        held.insert(attempt.flow_run_id, run);
         Some(orders)
+    }
+
+    pub(crate) fn mark_started(&self, flow_run_id: Uuid) {
+        if let Some(held) = self.lock().get_mut(&flow_run_id) {
+            held.is_started = true;
+        }
+        self.freed.notify_waiters();
     }
 
     pub(crate) fn release(&self, flow_run_id: Uuid) {
@@ -56,7 +80,12 @@ impl Runs {
 
     /// Whether the run is held by an attempt that came before this one.
     pub(crate) fn holds_older(&self, than: &Attempt) -> bool {
-        self.lock().get(&than.flow_run_id).is_some_and(|(held, _)| held.token < than.token)
+        self.lock().get(&than.flow_run_id).is_some_and(|held| held.attempt.token < than.token)
+    }
+
+    /// Whether the run is held by an attempt that came after this one.
+    pub(crate) fn holds_newer(&self, than: &Attempt) -> bool {
+        self.lock().get(&than.flow_run_id).is_some_and(|held| held.attempt.token > than.token)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -72,28 +101,31 @@ impl Runs {
     }
 
     /// The runs that carry a token, for renewals.
-    pub(crate) fn owned(&self) -> Vec<OwnedRun> {
-        let owned = |(id, (attempt, _)): (&Uuid, &(Attempt, _))| {
-            attempt.token.map(|token| OwnedRun { flow_run_id: *id, token })
-        };
-        self.lock().iter().filter_map(owned).collect()
+    pub(crate) fn owned(&self) -> HashMap<Group, Vec<OwnedRun>> {
+        let mut groups: HashMap<Group, Vec<OwnedRun>> = HashMap::new();
+        for (id, held) in self.lock().iter() {
+            let Some(token) = held.attempt.token else { continue };
+            let group = Group { owner: held.attempt.owner.clone(), is_started: held.is_started };
+            groups.entry(group).or_default().push(OwnedRun { flow_run_id: *id, token });
+        }
+        groups
     }
 
     /// Wants something of a run; a token names which attempt is meant. False if that changed nothing.
     pub(crate) fn order(&self, flow_run_id: Uuid, token: Option<i64>, order: Order) -> bool {
         self.lock()
             .get(&flow_run_id)
-            .is_some_and(|(attempt, sender)| (token.is_none() || attempt.token == token) && raise(sender, order))
+            .is_some_and(|held| (token.is_none() || held.attempt.token == token) && raise(&held.orders, order))
     }
 
     /// What is wanted of a run so far; `None` if it is not held.
     pub(crate) fn wanted(&self, flow_run_id: Uuid) -> Option<Order> {
-        self.lock().get(&flow_run_id).map(|(_, sender)| *sender.borrow())
+        self.lock().get(&flow_run_id).map(|held| *held.orders.borrow())
     }
 
     pub(crate) fn order_all(&self, order: Order) {
-        for (_, sender) in self.lock().values() {
-            raise(sender, order);
+        for held in self.lock().values() {
+            raise(&held.orders, order);
         }
     }
 
@@ -105,6 +137,11 @@ impl Runs {
     /// Waits until no run is held.
     pub(crate) async fn emptied(&self) {
         self.until(|runs| runs.len() == 0).await;
+    }
+
+    /// Waits until every run has infrastructure.
+    pub(crate) async fn all_started(&self) {
+        self.until(|runs| runs.lock().values().all(|held| held.is_started)).await;
     }
 
     /// Waits until this run is not held.
@@ -123,7 +160,7 @@ impl Runs {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, (Attempt, watch::Sender<Order>)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +180,7 @@ mod tests {
     use super::*;
 
     fn attempt(token: i64) -> Attempt {
-        Attempt { flow_run_id: Uuid::nil(), flow_run_name: "a".into(), attempt: 1, token: Some(token) }
+        Attempt { flow_run_id: Uuid::nil(), flow_run_name: "a".into(), attempt: 1, token: Some(token), owner: None }
     }
 
     #[test]
@@ -153,7 +190,8 @@ mod tests {
         assert!(runs.hold(&attempt(2)).is_none());
         runs.release(Uuid::nil());
         assert!(runs.hold(&attempt(2)).is_some());
-        assert_eq!(runs.owned(), [OwnedRun { flow_run_id: Uuid::nil(), token: 2 }]);
+        let group = Group { owner: None, is_started: false };
+        assert_eq!(runs.owned()[&group], [OwnedRun { flow_run_id: Uuid::nil(), token: 2 }]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod intake;
 mod leases;
 mod poll;
 mod pool;
+mod sweep;
 mod tend;
 
 use std::{
@@ -40,6 +41,8 @@ use crate::{
 
 /// How long reports may take after the runs were killed at the very end.
 const LAST_REPORTS: Duration = Duration::from_secs(15);
+/// How long starts in hand may take when the worker goes away and its runs stay.
+const LAST_STARTS: Duration = Duration::from_secs(10);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
@@ -126,7 +129,8 @@ impl<I: Infrastructure> Worker<I> {
     /// Works until the shutdown is asked for and the runs are gone.
     pub(crate) async fn run(self: Arc<Self>) -> anyhow::Result<Outcome> {
         let Some(dispatch) = self.reach_server().await? else { return Ok(self.tally.outcome()) };
-        let found = self.infrastructure.find().await.context("reading the journal of an earlier worker")?;
+        let pool = self.pool().await.context("reading the work pool")?;
+        let found = self.infrastructure.find(&pool).await.context("looking for what an earlier worker left")?;
         // Leases are renewed from the first moment on, before anything else can take time.
         for found in found {
             self.take_back(found);
@@ -139,6 +143,9 @@ impl<I: Infrastructure> Worker<I> {
         };
         if dispatch == Dispatch::Claim {
             spawn_loop(Loop::Leases);
+            if I::OUTLIVES.is_some() {
+                spawn_loop(Loop::Sweep);
+            }
         }
         self.beat().await;
         let present = self.pool().await.ok().map(|pool| (self.events.started(&pool), pool));
@@ -170,6 +177,7 @@ impl<I: Infrastructure> Worker<I> {
     async fn run_loop(self: Arc<Self>, kind: Loop) {
         match kind {
             Loop::Leases => self.renew_leases().await,
+            Loop::Sweep => self.sweep().await,
             Loop::Heartbeat => self.send_heartbeats().await,
             Loop::Claim => self.claim_runs().await,
             Loop::Poll => self.poll_runs().await,
@@ -197,7 +205,7 @@ impl<I: Infrastructure> Worker<I> {
         }
     }
 
-    fn take_back(self: &Arc<Self>, found: Found) {
+    pub(super) fn take_back(self: &Arc<Self>, found: Found) {
         let attempt = found.attempt();
         let id = attempt.flow_run_id;
         let Some(orders) = self.runs.hold(attempt) else { return };
@@ -211,6 +219,11 @@ impl<I: Infrastructure> Worker<I> {
     /// Waits for the shutdown, and then for the runs: politely, then firmly, then by force.
     async fn drain(&self) {
         self.draining.cancelled().await;
+        if I::OUTLIVES.is_some() {
+            // The runs go on without us; only what is being started is finished, so that nobody wonders what became of it.
+            let _ = timeout(LAST_STARTS, self.runs.all_started()).await;
+            return info!(runs = self.runs.len(), "{} runs go on without this worker", self.runs.len());
+        }
         let (count, grace) = (self.runs.len(), self.options.drain_grace);
         if count > 0 {
             info!(runs = count, grace_seconds = grace.as_secs_f64(), "waiting for {count} runs to end");
@@ -237,6 +250,7 @@ impl<I: Infrastructure> Worker<I> {
 #[derive(Clone, Copy)]
 enum Loop {
     Leases,
+    Sweep,
     Heartbeat,
     Claim,
     Poll,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tidegate_client::{Client, Credentials};
 
-use super::{Facts, texts};
+use super::{Facts, as_text, texts};
 use crate::infrastructure::{Attempt, Failure, FailureClass};
 
 const CUSTOM_HEADERS: &str = "PREFECT_CLIENT_CUSTOM_HEADERS";
@@ -60,8 +61,8 @@ pub(super) fn build(
     facts: Facts<'_>,
     attempt: &Attempt,
     caller: &Caller,
-) -> Result<BTreeMap<String, String>, Failure> {
-    let mut environment = caller.api.clone();
+) -> Result<(IndexMap<String, String>, Vec<Value>), Failure> {
+    let mut environment: IndexMap<String, String> = caller.api.clone().into_iter().collect();
     let mut set = |name: &str, value: String| drop(environment.insert(name.to_owned(), value));
     set("PREFECT__WORKER_NAME", facts.worker_name.to_owned());
     set("PREFECT__FLOW_ID", facts.flow_run.flow_id.to_string());
@@ -72,10 +73,11 @@ pub(super) fn build(
         set("PREFECT__DEPLOYMENT_ID", deployment.id.to_string());
         set("PREFECT__DEPLOYMENT_NAME", deployment.name.clone());
     }
-    for (name, value) in texts(configuration, "env")? {
+    let (given, sources) = given(configuration)?;
+    for (name, value) in given {
         match value {
             Some(value) => drop(environment.insert(name, value)),
-            None => drop(environment.remove(&name)),
+            None => drop(environment.shift_remove(&name)),
         }
     }
     environment.insert("PREFECT__FLOW_RUN_ID".to_owned(), attempt.flow_run_id.to_string());
@@ -83,7 +85,25 @@ pub(super) fn build(
         let given = environment.get(CUSTOM_HEADERS).cloned().or_else(|| caller.variable(CUSTOM_HEADERS));
         environment.insert(CUSTOM_HEADERS.to_owned(), fenced(given.as_deref(), attempt, token)?);
     }
-    Ok(environment)
+    Ok((environment, sources))
+}
+
+type Given = Vec<(String, Option<String>)>;
+
+/// The job's `env`: an object, or a list as Kubernetes has it, in which some entries name a source for their value.
+fn given(configuration: &Map<String, Value>) -> Result<(Given, Vec<Value>), Failure> {
+    let Some(Value::Array(entries)) = configuration.get("env") else {
+        return Ok((texts(configuration, "env")?, Vec::new()));
+    };
+    let (mut given, mut sources) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match (entry.get("name").and_then(Value::as_str), entry.get("value")) {
+            _ if entry.get("valueFrom").is_some() => sources.push(entry.clone()),
+            (Some(name), Some(value)) => given.push((name.to_owned(), (!value.is_null()).then(|| as_text(value)))),
+            _ => {}
+        }
+    }
+    Ok((given, sources))
 }
 
 /// The user's headers with the fence among them, and the wait for slots if the user has not said otherwise.

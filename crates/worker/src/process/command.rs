@@ -106,7 +106,7 @@ fn no_python() -> Failure {
 }
 
 /// Splits a command into words: blanks separate, quotes hold together, a backslash takes the next character as it is.
-fn split(command: &str) -> Result<Vec<String>, Failure> {
+pub(crate) fn split(command: &str) -> Result<Vec<String>, Failure> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut characters = command.chars();
     let unfinished = || {

@@ -10,7 +10,13 @@ const PERMISSION_DENIED: i32 = 13;
 
 impl From<ExitRecord> for Exit {
     fn from(record: ExitRecord) -> Self {
-        Self { failure: failure(&record), is_concluded: record.is_concluded, stop: record.stop, tail: record.tail }
+        Self {
+            failure: failure(&record),
+            is_concluded: record.is_concluded,
+            stop: record.stop,
+            tail: record.tail,
+            is_unconfirmed: false,
+        }
     }
 }
 
@@ -18,10 +24,10 @@ impl From<ExitRecord> for Exit {
 pub(crate) fn unseen() -> Exit {
     let failure = Failure::new(FailureClass::Signal, "The run's process was killed together with its supervisor.")
         .with_hint("the system may have run out of memory, or somebody ended both by hand");
-    Exit { failure: Some(failure), is_concluded: false, stop: None, tail: Vec::new() }
+    Exit { failure: Some(failure), ..Exit::default() }
 }
 
-fn failure(record: &ExitRecord) -> Option<Failure> {
+pub(crate) fn failure(record: &ExitRecord) -> Option<Failure> {
     if let Some((number, words)) = &record.start_error {
         return Some(start_failure(*number, words));
     }

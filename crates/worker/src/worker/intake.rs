@@ -30,7 +30,7 @@ impl<I: Infrastructure> Worker<I> {
 
     /// Starts working on a run that the server has given us.
     pub(super) fn take(self: &Arc<Self>, run: FlowRun, attempt: i64, token: Option<i64>, source: &'static str) {
-        let attempt = Attempt { flow_run_id: run.id, flow_run_name: run.name.clone(), attempt, token };
+        let attempt = Attempt { flow_run_id: run.id, flow_run_name: run.name.clone(), attempt, token, owner: None };
         let Some(orders) = self.runs.hold(&attempt) else {
             if self.runs.holds_older(&attempt) {
                 let worker = Arc::clone(self);

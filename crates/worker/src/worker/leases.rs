@@ -1,13 +1,16 @@
 //! The loop that tells a Tidegate server which runs are alive, and learns which are not ours any more.
 
-use tidegate_api::orchestration::RenewRequest;
+use tidegate_api::orchestration::{OwnedRun, RenewRequest};
 use tidegate_core::state::StateType;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 use uuid::Uuid;
 
 use super::Worker;
-use crate::{infrastructure::Infrastructure, runs::Order};
+use crate::{
+    infrastructure::Infrastructure,
+    runs::{Group, Order},
+};
 
 /// Renewals per lease: two may fail before the third is too late.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -27,12 +30,16 @@ impl<I: Infrastructure> Worker<I> {
     }
 
     async fn renew(&self) {
-        let runs = self.runs.owned();
-        if runs.is_empty() {
-            return;
+        for (group, runs) in self.runs.owned() {
+            self.renew_group(group, runs).await;
         }
-        let lease_seconds = Some(self.options.lease.as_secs_f64());
-        let request = RenewRequest { worker_name: self.name.clone(), lease_seconds, runs };
+    }
+
+    async fn renew_group(&self, group: Group, runs: Vec<OwnedRun>) {
+        let lasting = I::OUTLIVES.filter(|_| group.is_started).unwrap_or_default();
+        let lease_seconds = Some(self.options.lease.max(lasting).as_secs_f64());
+        let worker_name = group.owner.unwrap_or_else(|| self.name.clone());
+        let request = RenewRequest { worker_name, lease_seconds, runs };
         match self.client.renew_leases(&self.options.pool, &request).await {
             Ok(answer) => {
                 for id in answer.lost {

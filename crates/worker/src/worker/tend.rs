@@ -11,17 +11,17 @@ use tidegate_api::{
     Patch,
     flow_runs::{FlowRun, FlowRunUpdate},
 };
-use tidegate_core::state::StateType;
+use tidegate_core::state::{StateCreate, StateType};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
-use tracing::{Instrument, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 use super::Worker;
 use crate::{
     events::{self, Submitted},
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, Stop},
+    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop},
     job::{self, Facts},
     logs::{Level, WORKER},
     output::Output,
@@ -29,8 +29,10 @@ use crate::{
     runs::Order,
 };
 
-/// Lines on their way from a run's process to its log.
-const OUTPUT_QUEUE: usize = 2000;
+/// What is on its way from a run's infrastructure to its log.
+const NEWS_QUEUE: usize = 2000;
+/// The server is not waited for longer to hear what a run waits for.
+const WAITING: Duration = Duration::from_secs(5);
 /// How often early output is sent, so that an error at the start is visible quickly.
 const EARLY_OUTPUT: Duration = Duration::from_millis(400);
 /// How long the process of a run that others have ended may take to end by itself.
@@ -53,8 +55,10 @@ impl<I: Infrastructure> Worker<I> {
         let span = info_span!("flow_run", flow_run.id = %attempt.flow_run_id, attempt = attempt.attempt);
         match &found {
             Found::Started(attempt, identifier) => {
-                let output = Output::new(attempt.flow_run_id, self.client.clone(), self.logs.clone());
-                self.watch(attempt, identifier, orders, output, mpsc::channel(1).1, None).instrument(span).await;
+                self.runs.mark_started(attempt.flow_run_id);
+                let output = Output::new(I::TYPE, attempt.flow_run_id, self.client.clone(), self.logs.clone());
+                let news = mpsc::channel(NEWS_QUEUE);
+                self.watch(attempt, identifier, orders, output, news, None).instrument(span).await;
             }
             Found::NeverStarted(attempt) => {
                 self.infrastructure.forget(attempt).await;
@@ -76,28 +80,31 @@ impl<I: Infrastructure> Worker<I> {
     }
 
     async fn tend_new(&self, run: &FlowRun, attempt: &Attempt, orders: Orders, began: Instant) {
-        let (sender, lines) = mpsc::channel(OUTPUT_QUEUE);
-        let output = Output::new(run.id, self.client.clone(), self.logs.clone());
+        let (sender, news) = mpsc::channel(NEWS_QUEUE);
+        let output = Output::new(I::TYPE, run.id, self.client.clone(), self.logs.clone());
         let order = *orders.borrow();
         if order > Order::GoOn {
-            let exit = Exit { failure: None, is_concluded: false, stop: None, tail: Vec::new() };
+            let exit = Exit::default();
             return self.account(attempt, &exit, order, output).await;
         }
         let message = format!("Worker `{}` starts attempt {} of this run.", self.name, attempt.attempt);
         self.logs.write(run.id, WORKER, Level::Info, message);
-        match self.start(run, attempt, sender).await {
+        match self.start(run, attempt, sender.clone()).await {
             Ok((identifier, submitted)) => {
+                self.runs.mark_started(run.id);
+                // It lasts without us from here on: the server need not hear of it so often.
+                self.claimed.notify_one();
                 metrics::counter!(crate::metrics::RUNS_STARTED).increment(1);
                 metrics::histogram!(crate::metrics::START_SECONDS).record(began.elapsed().as_secs_f64());
                 info!(flow_run.id = %run.id, infrastructure = %identifier, "flow run {} runs as {} {identifier}", run.id, I::TYPE);
                 tokio::join!(self.tell_identifier(attempt, &identifier), self.label(attempt), async {
                     metrics::gauge!(crate::metrics::RUNS_LIVE).increment(1.0);
-                    self.watch(attempt, &identifier, orders, output, lines, Some(submitted)).await;
+                    self.watch(attempt, &identifier, orders, output, (sender, news), Some(submitted)).await;
                     metrics::gauge!(crate::metrics::RUNS_LIVE).decrement(1.0);
                 });
             }
             Err(failure) => {
-                let exit = Exit { failure: Some(failure), is_concluded: false, stop: None, tail: Vec::new() };
+                let exit = Exit { failure: Some(failure), ..Exit::default() };
                 let order = *orders.borrow();
                 self.account(attempt, &exit, order, output).await;
             }
@@ -108,7 +115,7 @@ impl<I: Infrastructure> Worker<I> {
         &self,
         run: &FlowRun,
         attempt: &Attempt,
-        output: mpsc::Sender<Line>,
+        news: mpsc::Sender<News>,
     ) -> Result<(Identifier, Submitted), Failure> {
         let unreadable = |error: tidegate_client::Error| {
             Failure::new(FailureClass::ConfigError, format!("What the run needs could not be read: {error}."))
@@ -135,7 +142,7 @@ impl<I: Infrastructure> Worker<I> {
         let job = job::resolve(facts, attempt, &self.caller, &self.client).await?;
         let spec = self.infrastructure.prepare(attempt, &job)?;
         let submitted = self.events.submitted(events::related(run, flow.as_ref(), deployment.1.as_ref(), &pool));
-        let identifier = self.infrastructure.start(attempt, &spec, output).await?;
+        let identifier = self.infrastructure.start(attempt, &spec, news).await?;
         Ok((identifier, submitted))
     }
 
@@ -191,10 +198,10 @@ impl<I: Infrastructure> Worker<I> {
         identifier: &Identifier,
         mut orders: Orders,
         mut output: Output,
-        mut lines: mpsc::Receiver<Line>,
+        (sender, mut news): (mpsc::Sender<News>, mpsc::Receiver<News>),
         submitted: Option<Submitted>,
     ) {
-        let mut watching = std::pin::pin!(self.infrastructure.watch(identifier));
+        let mut watching = std::pin::pin!(self.infrastructure.watch(identifier, sender));
         let mut early = interval(EARLY_OUTPUT);
         early.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut obeyed = Order::GoOn;
@@ -218,18 +225,37 @@ impl<I: Infrastructure> Worker<I> {
                     self.obey(attempt, identifier, obeyed).await;
                 }
                 Ok(()) = orders.changed() => {}
-                Some(line) = lines.recv() => output.push(line),
+                Some(told) = news.recv() => self.pass_on(attempt, told, &mut output).await,
                 _ = early.tick(), if output.has_early_lines() => output.send_early().await,
             }
         };
-        while let Ok(line) = lines.try_recv() {
-            output.push(line);
+        while let Ok(told) = news.try_recv() {
+            self.pass_on(attempt, told, &mut output).await;
         }
         // Its end is what matters; who watches may hear of it a moment later.
         tokio::join!(
             self.account(attempt, &exit, obeyed, output),
             self.tell_executed(attempt, identifier, &exit, submitted)
         );
+    }
+
+    async fn pass_on(&self, attempt: &Attempt, news: News, output: &mut Output) {
+        match news {
+            News::Line(line) => output.push(line),
+            News::Note { level, message } => self.logs.write(attempt.flow_run_id, WORKER, level, message),
+            News::Waiting(reason) => self.tell_waiting(attempt, reason).await,
+            News::Event(event) => self.events.forward(*event),
+        }
+    }
+
+    /// Says what a run waits for. One that has begun meanwhile is not asked back.
+    async fn tell_waiting(&self, attempt: &Attempt, reason: String) {
+        let name = Some("InfrastructurePending".to_owned());
+        let waiting = StateCreate { name, message: Some(reason), ..StateCreate::of(StateType::Pending) };
+        let told = self.client.set_flow_run_state(attempt.flow_run_id, waiting, false);
+        if let Ok(Err(error)) = timeout(WAITING, told).await {
+            debug!(flow_run.id = %attempt.flow_run_id, "what flow run {} waits for was not told: {error}", attempt.flow_run_id);
+        }
     }
 
     async fn obey(&self, attempt: &Attempt, identifier: &Identifier, order: Order) {

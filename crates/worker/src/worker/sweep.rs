@@ -1,0 +1,93 @@
+//! The loop that sees to what nobody sees to: infrastructure whose worker went silent is taken over before the server gives
+//! its run up, and infrastructure whose run is over, or is another attempt's, is removed.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tidegate_core::state::StateType;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info};
+
+use super::Worker;
+use crate::{
+    clock::now,
+    infrastructure::{Attempt, Found, Identifier, Infrastructure},
+};
+
+/// Between two looks, give or take a quarter: replicas are not to look at the same time.
+const PERIOD: Duration = Duration::from_secs(20);
+/// A worker that lives renews in less.
+const SILENCE: Duration = Duration::from_secs(45);
+/// How long the infrastructure of a run that is over may take to end by itself.
+const LAST_WORDS: Duration = Duration::from_mins(1);
+
+enum Fate {
+    /// Somebody sees to it.
+    Leave,
+    /// Nobody does, and its run goes on.
+    Adopt,
+    /// Nobody will ever want it.
+    Discard,
+}
+
+impl<I: Infrastructure> Worker<I> {
+    /// Looks again and again. Removal waits for the second thought: a run that has just ended may still say goodbye.
+    pub(super) async fn sweep(self: &Arc<Self>) {
+        let mut unwanted: HashMap<Identifier, Instant> = HashMap::new();
+        loop {
+            let random = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+            sleep(PERIOD.mul_f64(0.75 + random / 2.0)).await;
+            let mut still_unwanted = HashMap::new();
+            for (attempt, identifier) in self.infrastructure.survey() {
+                if self.runs.contains(attempt.flow_run_id) && !self.runs.holds_newer(&attempt) {
+                    continue;
+                }
+                match self.fate(&attempt).await {
+                    Fate::Leave => {}
+                    Fate::Adopt => self.take_over(attempt, identifier).await,
+                    Fate::Discard => {
+                        let since = unwanted.get(&identifier).copied().unwrap_or_else(Instant::now);
+                        if since.elapsed() < LAST_WORDS {
+                            still_unwanted.insert(identifier, since);
+                        } else {
+                            info!(infrastructure = %identifier, flow_run.id = %attempt.flow_run_id, "{identifier} belongs to no run any more and is removed");
+                            self.infrastructure.discard(&identifier).await;
+                        }
+                    }
+                }
+            }
+            unwanted = still_unwanted;
+        }
+    }
+
+    async fn fate(&self, attempt: &Attempt) -> Fate {
+        let known = match self.client.read_flow_run_infrastructure(attempt.flow_run_id).await {
+            Ok(Some(known)) => known,
+            Ok(None) => return Fate::Discard,
+            Err(error) => {
+                debug!(flow_run.id = %attempt.flow_run_id, "whose flow run {} is could not be read: {error}", attempt.flow_run_id);
+                return Fate::Leave;
+            }
+        };
+        match known.owner {
+            Some(owner) if Some(owner.token) == attempt.token => {
+                let lease = self.options.lease.max(I::OUTLIVES.unwrap_or_default());
+                let left = owner.deadline.seconds_since(now());
+                if left < (lease - SILENCE.min(lease / 2)).as_secs_f64() { Fate::Adopt } else { Fate::Leave }
+            }
+            Some(_) => Fate::Discard,
+            None => match self.client.read_flow_run(attempt.flow_run_id).await {
+                Ok(Some(run)) if run.state_type.is_some_and(StateType::is_terminal) => Fate::Discard,
+                Ok(None) => Fate::Discard,
+                // Scheduled again, paused, or at a server without leases.
+                _ => Fate::Leave,
+            },
+        }
+    }
+
+    async fn take_over(self: &Arc<Self>, attempt: Attempt, identifier: Identifier) {
+        if self.infrastructure.adopt(&attempt, &identifier).await {
+            self.take_back(Found::Started(attempt, identifier));
+            self.claimed.notify_one();
+        }
+    }
+}
