@@ -59,7 +59,10 @@ pub enum News {
     /// The run's process printed it.
     Line(Line),
     /// Words of the backend's own, for the run's log.
-    Note { level: Level, message: String },
+    Note {
+        level: Level,
+        message: String,
+    },
     /// The run waits for its infrastructure, and for what.
     Waiting(String),
     Event(Box<Event>),
@@ -173,6 +176,14 @@ impl Found {
     }
 }
 
+/// Infrastructure that is not in this worker's hands.
+#[derive(Clone, Debug)]
+pub struct Stray {
+    pub attempt: Attempt,
+    pub identifier: Identifier,
+    pub has_ended: bool,
+}
+
 /// A place where runs execute. One backend per worker.
 pub trait Infrastructure: Send + Sync + 'static {
     /// What a prepared run looks like to this backend.
@@ -212,7 +223,7 @@ pub trait Infrastructure: Send + Sync + 'static {
     fn find(&self, pool: &WorkPool) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send;
 
     /// What other workers have running, or left behind: old enough that its worker must have said so to the server.
-    fn survey(&self) -> Vec<(Attempt, Identifier)> {
+    fn survey(&self) -> Vec<Stray> {
         Vec::new()
     }
 

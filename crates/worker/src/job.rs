@@ -14,6 +14,9 @@ use uuid::Uuid;
 
 pub use environment::Caller;
 use indexmap::IndexMap;
+#[cfg(test)]
+pub(crate) use references::Reference;
+pub(crate) use references::Source;
 pub(crate) use template::as_text;
 
 use crate::infrastructure::{Attempt, Failure, FailureClass};
@@ -55,11 +58,20 @@ pub struct Facts<'a> {
 
 /// Makes the job of one attempt.
 pub async fn resolve(facts: Facts<'_>, attempt: &Attempt, caller: &Caller, client: &Client) -> Result<Job, Failure> {
+    resolve_from(facts, attempt, caller, client).await
+}
+
+pub(crate) async fn resolve_from(
+    facts: Facts<'_>,
+    attempt: &Attempt,
+    caller: &Caller,
+    source: &impl Source,
+) -> Result<Job, Failure> {
     let deployment = facts.deployment.map(|deployment| deployment.job_variables.value());
     let run = facts.flow_run.job_variables.as_ref().map(tidegate_core::json::Json::value);
     let variables = merge_variables(deployment.as_ref(), run.as_ref());
     let configuration = fill(&facts.pool.base_job_template.value(), variables, &|name| caller.variable(name))?;
-    match references::resolve(Value::Object(configuration), client).await? {
+    match references::resolve(Value::Object(configuration), source).await? {
         Value::Object(configuration) => prepare(configuration, facts, attempt, caller),
         _ => Err(Failure::new(FailureClass::ConfigError, "The job's configuration is not an object.")),
     }
@@ -166,7 +178,7 @@ fn prepare(
     caller: &Caller,
 ) -> Result<Job, Failure> {
     let text_of = |key: &str| configuration.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let name = text_of("name").map(|name| render_name(name, facts)).filter(|name| !name.is_empty());
+    let name = text_of("name").map(|name| render_name(name, facts, caller)).filter(|name| !name.is_empty());
     let (environment, environment_sources) = environment::build(&configuration, facts, attempt, caller)?;
     Ok(Job {
         name: name.unwrap_or_else(|| facts.flow_run.name.clone()),
@@ -185,11 +197,12 @@ fn prepare(
 }
 
 /// `{{ ctx.flow.* }}` and `{{ ctx.flow_run.* }}` in a name.
-fn render_name(name: &str, facts: Facts<'_>) -> String {
+fn render_name(name: &str, facts: Facts<'_>, caller: &Caller) -> String {
     let ctx = json!({"ctx": {"flow": facts.flow, "flow_run": facts.flow_run}});
     let values = ctx.as_object().cloned().unwrap_or_default();
-    let rendered = template::apply(&Value::String(name.to_owned()), &values, &|_| None);
-    rendered.as_ref().map(template::as_text).unwrap_or_default()
+    let rendered = template::apply(&Value::String(name.to_owned()), &values, &|variable| caller.variable(variable));
+    // One that names nothing stays as it is, as in the reference.
+    rendered.as_ref().map_or_else(|| name.to_owned(), template::as_text)
 }
 
 /// Whether a text still has something to fill in.
@@ -212,7 +225,9 @@ fn labels(configuration: &Map<String, Value>, facts: Facts<'_>) -> Result<BTreeM
     }
     if let Some(deployment) = facts.deployment {
         labels.extend([("deployment-id", deployment.id.to_string()), ("deployment-name", deployment.name.clone())]);
-        labels.extend(deployment.updated.map(|updated| ("deployment-updated", updated.to_string())));
+        labels.extend(
+            deployment.updated.map(|updated| ("deployment-updated", updated.to_string().replace('Z', "+00:00"))),
+        );
     }
     let mut labels: BTreeMap<_, _> =
         labels.into_iter().map(|(key, value)| (format!("prefect.io/{key}"), value)).collect();

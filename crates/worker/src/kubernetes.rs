@@ -39,7 +39,7 @@ use self::{
     seal::Sealed,
 };
 use crate::{
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop},
+    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop, Stray},
     job::Job,
 };
 
@@ -159,7 +159,8 @@ impl Kubernetes {
         }
         let template = pool.base_job_template.value();
         let usual = template["variables"]["properties"]["namespace"]["default"].as_str();
-        let fixed = template["job_configuration"]["namespace"].as_str().filter(|text| !crate::job::has_placeholder(text));
+        let fixed =
+            template["job_configuration"]["namespace"].as_str().filter(|text| !crate::job::has_placeholder(text));
         vec![fixed.or(usual).unwrap_or("default").to_owned()]
     }
 
@@ -168,7 +169,10 @@ impl Kubernetes {
         let base = namespace.map_or_else(|| "/apis/batch/v1/jobs".to_owned(), start::jobs_path);
         let (mut jobs, mut next) = (Vec::new(), String::new());
         loop {
-            let path = format!("{base}?limit={PAGE}&labelSelector={}%3D{pool}&continue={next}", seal::WORK_POOL.replace('/', "%2F"));
+            let path = format!(
+                "{base}?limit={PAGE}&labelSelector={}%3D{pool}&continue={next}",
+                seal::WORK_POOL.replace('/', "%2F")
+            );
             let page = place.cluster.get(&path).await?;
             jobs.extend(page["items"].as_array().into_iter().flatten().map(observe::slim_value));
             page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
@@ -196,14 +200,8 @@ impl Infrastructure for Kubernetes {
     }
 
     fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Spec, Failure> {
-        let cluster_config = match job.configuration.get("cluster_config") {
-            None | Some(Value::Null) => None,
-            Some(Value::Object(config)) => Some(config.clone()),
-            Some(_) => {
-                let failure = Failure::new(FailureClass::ConfigError, "`cluster_config` is not an object.");
-                return Err(failure.with_hint("name a block of the type kubernetes-cluster-config"));
-            }
-        };
+        let cluster_config = cluster_config(job)?;
+        watch::Limits::check(&job.configuration)?;
         let manifest = manifest::render(job)?;
         let namespace = manifest::namespace(job)?;
         let about = &job.about;
@@ -251,9 +249,9 @@ impl Infrastructure for Kubernetes {
             let live = lock(&self.live);
             let is_meant = |live: &&Arc<Live>| {
                 let job = live.sight.snapshot().job;
-                job.as_ref().and_then(seal::attempt_of).is_some_and(|known| {
-                    known.flow_run_id == attempt.flow_run_id && known.attempt == attempt.attempt
-                })
+                job.as_ref()
+                    .and_then(seal::attempt_of)
+                    .is_some_and(|known| known.flow_run_id == attempt.flow_run_id && known.attempt == attempt.attempt)
             };
             live.values().find(is_meant).cloned()
         };
@@ -281,16 +279,19 @@ impl Infrastructure for Kubernetes {
             }
         };
         let mut found = Vec::new();
-        let namespaces: Vec<_> = match self.options.all_namespaces {
-            true => vec![None],
-            false => self.namespaces(pool).into_iter().map(Some).collect(),
+        let namespaces: Vec<_> = if self.options.all_namespaces {
+            vec![None]
+        } else {
+            self.namespaces(pool).into_iter().map(Some).collect()
         };
         for namespace in namespaces {
             let jobs = match self.list(&place, namespace.as_deref(), pool.id).await {
                 Ok(jobs) => jobs,
                 Err(error) => {
                     let place = namespace.as_deref().unwrap_or("all namespaces");
-                    warn!("Jobs in {place} cannot be listed: {error:#}; the worker's service account needs the chart's Role there");
+                    warn!(
+                        "Jobs in {place} cannot be listed: {error:#}; the worker's service account needs the chart's Role there"
+                    );
                     Vec::new()
                 }
             };
@@ -316,11 +317,15 @@ impl Infrastructure for Kubernetes {
         Ok(found)
     }
 
-    fn survey(&self) -> Vec<(Attempt, Identifier)> {
+    fn survey(&self) -> Vec<Stray> {
         let places = lock(&self.surveyed).clone();
         let strangers = places.iter().flat_map(|place| place.board.strangers());
-        let concerns = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED && !stranger.has_ended;
-        strangers.filter(concerns).map(|stranger| (stranger.attempt, stranger.identifier)).collect()
+        let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
+        // What has ended long ago has been settled, by whoever ran it or by its lease.
+        let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
+        let concerns = strangers.filter(|stranger| is_old(stranger) && !is_over(stranger));
+        let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
+        concerns.map(stray).collect()
     }
 
     async fn adopt(&self, attempt: &Attempt, identifier: &Identifier) -> bool {
@@ -344,13 +349,30 @@ impl Infrastructure for Kubernetes {
         let Some((namespace, name)) = identifier.0.split_once(':') else { return };
         let places = lock(&self.surveyed).clone();
         for place in places {
-            let Some(stranger) = place.board.strangers().into_iter().find(|stranger| stranger.identifier == *identifier) else {
+            let Some(stranger) =
+                place.board.strangers().into_iter().find(|stranger| stranger.identifier == *identifier)
+            else {
                 continue;
             };
             let Ok(job) = place.cluster.get(&start::job_path(namespace, name)).await else { continue };
             if seal::attempt_of(&job).is_some_and(|known| known == stranger.attempt) {
                 kill::remove(&place.cluster, namespace, name, job["metadata"]["uid"].as_str()).await;
             }
+        }
+    }
+}
+
+/// The cluster that a job names.
+fn cluster_config(job: &Job) -> Result<Option<Map<String, Value>>, Failure> {
+    match job.configuration.get("cluster_config") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Object(config)) if config.contains_key("config") && config.contains_key("context_name") => {
+            Ok(Some(config.clone()))
+        }
+        Some(_) => {
+            let message = "`cluster_config` has not both a `config` and a `context_name`.";
+            let failure = Failure::new(FailureClass::ConfigError, message);
+            Err(failure.with_hint("name a block of the type kubernetes-cluster-config"))
         }
     }
 }
@@ -366,3 +388,6 @@ fn ended_long_ago(job: &Value) -> bool {
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,7 +47,9 @@ use self::{
     directory::{RunDirectory, StopRequest},
 };
 use crate::{
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, News, Stop, Stream},
+    infrastructure::{
+        Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, News, Stop, Stream,
+    },
     job::Job,
 };
 

@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use tidegate_client::Client;
-use tidegate_worker::Options;
+use tidegate_worker::{
+    Options,
+    kubernetes::{self, SecretKey},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{Threads, runtime, values};
 use crate::connection;
@@ -31,7 +35,7 @@ pub struct Start {
     /// Only runs of this queue; may be repeated
     #[arg(short = 'q', long = "work-queue", value_name = "NAME")]
     work_queues: Vec<String>,
-    /// Kind of infrastructure
+    /// Kind of infrastructure: process or kubernetes; the pool's if absent
     #[arg(short, long = "type", value_name = "TYPE")]
     kind: Option<String>,
     /// How many runs at once
@@ -68,26 +72,91 @@ pub fn run(command: Command, settings: &Settings, out: &mut Out) -> anyhow::Resu
 }
 
 fn start(arguments: Start, settings: &Settings, out: &mut Out) -> anyhow::Result<()> {
-    if let Some(kind) = arguments.kind.as_deref().filter(|kind| *kind != "process") {
-        let failure = Failure::usage(format!("workers of type `{kind}` are not part of this version"));
-        return Err(failure.hint("`--type process` runs flow runs as processes of this machine").into());
+    if let Some(kind) = &arguments.kind {
+        Kind::parse(kind)?;
     }
     // A worker outlives its server's restarts: it keeps on trying, unlike a command that somebody waits for.
     let client = Client::new(connection::config(settings))?;
     let pool = arguments.pool.clone();
+    let given = arguments.kind.clone();
     let mut options = options(arguments, settings)?;
     let runtime = runtime(Threads::All)?;
     out.note(format!("Worker for pool `{pool}` at {}; Ctrl-C stops it.", client.api_url()))?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::on_signals().context("cannot listen for signals")?;
         options.hard_stop = shutdown.hard;
-        tidegate_worker::run(options, client, shutdown.soft).await
+        let kind = match given {
+            Some(kind) => Kind::parse(&kind)?,
+            None => Kind::of_pool(&client, &options.pool, &shutdown.soft).await?,
+        };
+        match kind {
+            Kind::Process => tidegate_worker::run(options, client, shutdown.soft).await,
+            Kind::Kubernetes => {
+                tidegate_worker::run_kubernetes(options, kubernetes(settings), client, shutdown.soft).await
+            }
+        }
     })?;
     out.note(format!(
         "The worker has stopped: {} runs taken, {} ended well, {} did not.",
         outcome.taken, outcome.succeeded, outcome.failed
     ))?;
     Ok(())
+}
+
+/// The kinds of workers.
+#[derive(Clone, Copy)]
+enum Kind {
+    Process,
+    Kubernetes,
+}
+
+impl Kind {
+    fn parse(kind: &str) -> anyhow::Result<Self> {
+        match kind {
+            "process" => Ok(Self::Process),
+            "kubernetes" => Ok(Self::Kubernetes),
+            other => {
+                let failure = Failure::usage(format!("workers of type `{other}` are not part of this version"));
+                Err(failure.hint("there are `--type process` and `--type kubernetes`").into())
+            }
+        }
+    }
+
+    /// The pool's own kind; a pool that is not there is made for processes. A server that is away is waited for.
+    async fn of_pool(client: &Client, pool: &str, shutdown: &CancellationToken) -> anyhow::Result<Self> {
+        loop {
+            match client.read_work_pool(pool).await {
+                Ok(pool) => return pool.map_or(Ok(Self::Process), |pool| Self::parse(&pool.kind)),
+                Err(error) if error.is_transient() && !shutdown.is_cancelled() => {
+                    tracing::warn!("the server cannot be reached yet: {error}");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn kubernetes(settings: &Settings) -> kubernetes::Options {
+    use table::kubernetes as key;
+    let text = |setting| settings.text(setting).map(str::to_owned).filter(|text| !text.is_empty());
+    let secret = |name, key| Some(SecretKey { name: text(name)?, key: text(key)? });
+    let namespaces = settings.list(&key::OBSERVER_NAMESPACES);
+    let tries = settings.is_set(&key::CREATE_JOB_MAX_RETRIES).then(|| settings.count(&key::CREATE_JOB_MAX_RETRIES));
+    kubernetes::Options {
+        cluster_uid: text(&key::CLUSTER_UID),
+        api_key: secret(&key::API_KEY_SECRET_NAME, &key::API_KEY_SECRET_KEY),
+        auth_string: secret(&key::AUTH_STRING_SECRET_NAME, &key::AUTH_STRING_SECRET_KEY),
+        all_in_secret: settings.flag(&key::STORE_ENV_AS_SECRET),
+        tries: tries.map(|tries| u32::try_from(tries).unwrap_or(u32::MAX)),
+        all_namespaces: namespaces.iter().any(|namespace| namespace == "*"),
+        namespaces,
+        label_filters: text(&key::OBSERVER_LABEL_FILTERS).unwrap_or_default(),
+        pod_events: settings.flag(&key::OBSERVER_POD_EVENTS),
+        crash_logs: settings.flag(&key::OBSERVER_CRASH_LOGS),
+        crash_log_lines: settings.count(&key::OBSERVER_CRASH_LOG_LINES) as usize,
+        ..kubernetes::Options::default()
+    }
 }
 
 fn options(arguments: Start, settings: &Settings) -> anyhow::Result<Options> {

@@ -4,6 +4,7 @@
 pub mod accepted;
 pub mod client;
 pub mod database;
+pub mod kubernetes;
 pub mod server;
 pub mod services;
 pub mod worker;
@@ -159,6 +160,7 @@ pub static GROUPS: &[(&str, &[&Setting])] = &[
     ("Database", database::ALL),
     ("Services, events and limits", services::ALL),
     ("Workers", worker::ALL),
+    ("Kubernetes workers", kubernetes::ALL),
     ("Read by the Python SDK", accepted::sdk::ALL),
     ("Accepted without effect", accepted::nobody::ALL),
 ];

@@ -21,8 +21,8 @@ fn wrong_arguments_are_exit_code_two_and_say_what_is_right() {
     assert!(place.run(&["flow-run", "logs", "x", "--num-logs", "3"]).code != 0);
     let stderr = place.run(&["deployment", "run", "just-a-name"]).fails(2);
     assert!(stderr.contains("neither an id nor of the form FLOW/DEPLOYMENT"), "{stderr}");
-    let stderr = place.run(&["worker", "start", "--pool", "p", "--type", "kubernetes"]).fails(2);
-    assert!(stderr.contains("workers of type `kubernetes` are not part of this version"), "{stderr}");
+    let stderr = place.run(&["worker", "start", "--pool", "p", "--type", "ecs"]).fails(2);
+    assert!(stderr.contains("workers of type `ecs` are not part of this version"), "{stderr}");
 }
 
 #[test]

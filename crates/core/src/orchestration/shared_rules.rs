@@ -13,7 +13,10 @@ pub(super) const fn prevent_pending_transitions<S: Subject>() -> Rule<S> {
 
 fn prevent_pending<S: Subject>(t: &mut Transition<'_, S>) {
     let Some((initial, proposed)) = t.ends() else { return };
-    if initial.kind == StateType::Pending && initial.name != proposed.name && proposed.name != "Pending" {
+    // What a run waits for may change while it waits.
+    let is_other = initial.name != proposed.name
+        || (proposed.name == "InfrastructurePending" && initial.message != proposed.message);
+    if initial.kind == StateType::Pending && is_other && proposed.name != "Pending" {
         let (kept, details) = (&initial.state_details, &mut proposed.state_details);
         details.scheduled_time = kept.scheduled_time;
         details.deployment_concurrency_lease_id = kept.deployment_concurrency_lease_id;

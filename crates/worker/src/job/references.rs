@@ -30,15 +30,21 @@ enum Pass {
     Variables,
 }
 
-/// Replaces every reference, reading what it names from the API.
-pub(crate) async fn resolve(job: Value, client: &Client) -> Result<Value, Failure> {
+/// Where what is named is read.
+pub(crate) trait Source: Sync {
+    /// `None`: a variable that does not exist.
+    fn read(&self, reference: &Reference) -> impl Future<Output = Result<Option<Value>, Failure>> + Send;
+}
+
+/// Replaces every reference by what it names.
+pub(crate) async fn resolve(job: Value, source: &impl Source) -> Result<Value, Failure> {
     let mut resolved = job;
     for pass in [Pass::Blocks, Pass::Variables] {
         let mut wanted = BTreeSet::new();
         find(&resolved, pass, &mut wanted)?;
         let mut known = Known::new();
         for reference in wanted {
-            let value = read(&reference, client).await?;
+            let value = source.read(&reference).await?;
             known.insert(reference, value);
         }
         resolved = substitute(&resolved, pass, &known)?;
@@ -147,6 +153,12 @@ fn parse(placeholder: Placeholder<'_>, pass: Pass) -> Result<Option<(Reference, 
 
 fn block_id(value: &Value) -> Option<&str> {
     value.get("$ref")?.get("block_document_id")?.as_str()
+}
+
+impl Source for Client {
+    async fn read(&self, reference: &Reference) -> Result<Option<Value>, Failure> {
+        read(reference, self).await
+    }
 }
 
 async fn read(reference: &Reference, client: &Client) -> Result<Option<Value>, Failure> {

@@ -82,7 +82,7 @@ fn prepared(configuration: &Value, caller: &Caller, token: Option<i64>) -> Resul
     let pool = serde_json::from_value(json!({"id": of(3), "name": "pool", "type": "process"})).unwrap();
     let facts =
         Facts { flow_run: &flow_run, flow: Some(&flow), deployment: Some(&deployment), pool: &pool, worker_name: "w" };
-    let attempt = Attempt { flow_run_id: id, flow_run_name: "blue-fox".into(), attempt: 1, token };
+    let attempt = Attempt { flow_run_id: id, flow_run_name: "blue-fox".into(), attempt: 1, token, owner: None };
     prepare(configuration.as_object().cloned().unwrap(), facts, &attempt, caller)
 }
 
@@ -103,7 +103,8 @@ fn a_process_learns_which_run_it_is_and_where_the_api_is() {
         ("PREFECT__FLOW_NAME", "etl"),
         ("PREFECT__FLOW_RUN_ID", "00000000-0000-0000-0000-000000000007"),
     ];
-    let environment: Vec<_> = job.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut environment: Vec<_> = job.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    environment.sort_unstable();
     assert_eq!(environment, expected);
 }
 
@@ -151,7 +152,7 @@ fn names_and_labels_say_whose_the_process_is() {
     assert_eq!((job.name.as_str(), job.command), ("job-blue-fox-of-etl", None));
     assert_eq!(job.labels["team"], "blue");
     assert_eq!(job.labels["prefect.io/flow-name"], "mine");
-    assert_eq!(job.labels["prefect.io/deployment-updated"], "2026-01-02T03:04:05Z");
+    assert_eq!(job.labels["prefect.io/deployment-updated"], "2026-01-02T03:04:05+00:00");
     assert_eq!(prepared(&json!({"name": ""}), &caller(&[]), None).unwrap().name, "blue-fox");
     assert!(prepared(&json!({"labels": "team=blue"}), &caller(&[]), None).is_err());
 }

@@ -121,6 +121,8 @@ pub(crate) struct Board {
 struct Tables {
     held: HashMap<Identifier, Arc<Sight>>,
     strangers: HashMap<Identifier, Stranger>,
+    /// Jobs whose end we have told; that they stay concerns nobody.
+    done: HashSet<Identifier>,
 }
 
 pub(crate) fn identifier(namespace: &str, job: &str) -> Identifier {
@@ -141,7 +143,10 @@ impl Board {
     }
 
     pub(crate) fn release(&self, identifier: &Identifier) {
-        self.lock().held.remove(identifier);
+        let mut tables = self.lock();
+        if tables.held.remove(identifier).is_some_and(|sight| sight.uid().is_some()) {
+            tables.done.insert(identifier.clone());
+        }
     }
 
     pub(crate) fn strangers(&self) -> Vec<Stranger> {
@@ -155,6 +160,9 @@ impl Board {
             drop(tables);
             return sight.see_job(Some(job));
         }
+        if tables.done.contains(&key) {
+            return;
+        }
         let Some(attempt) = seal::attempt_of(&job) else { return };
         let since = tables.strangers.get(&key).map_or_else(Instant::now, |known| known.since);
         let has_ended = super::verdict::has_ended(&job);
@@ -165,6 +173,7 @@ impl Board {
         let Some(key) = key_of(&job["metadata"], "name") else { return };
         let mut tables = self.lock();
         tables.strangers.remove(&key);
+        tables.done.remove(&key);
         if let Some(sight) = tables.held.get(&key).cloned() {
             drop(tables);
             // Another Job of this name may have come since: the API server shall say.
@@ -190,6 +199,7 @@ impl Board {
             namespace.is_none_or(|namespace| key.0.split(':').next() == Some(namespace)) && !present.contains(key)
         };
         tables.strangers.retain(|key, _| !is_meant(key));
+        tables.done.retain(|key| !is_meant(key));
         for (_, sight) in tables.held.iter().filter(|(key, _)| is_meant(key)) {
             if sight.uid().is_some() {
                 sight.doubt();

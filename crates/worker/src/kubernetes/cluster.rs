@@ -148,13 +148,7 @@ impl Cluster {
         }
     }
 
-    async fn request(
-        &self,
-        method: Method,
-        path: &str,
-        content: &str,
-        body: Option<&Value>,
-    ) -> Result<Value, Refusal> {
+    async fn request(&self, method: Method, path: &str, content: &str, body: Option<&Value>) -> Result<Value, Refusal> {
         let bytes = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
         let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content);
         let request = request.body(Body::from(bytes)).map_err(|error| Refusal::unheard(&error))?;

@@ -107,14 +107,13 @@ fn unschedulable(message: &str) -> &'static str {
 
 /// What repeats of a diagnosis are compared by: the scheduler counts nodes anew in each of its messages.
 pub(crate) fn key(diagnosis: &Diagnosis) -> String {
-    let detail = match diagnosis.category.starts_with("Unschedulable") {
-        true => {
-            let text: String = diagnosis.detail.chars().filter(|c| !c.is_ascii_digit()).collect();
-            let mut parts: Vec<_> = text.split([',', ':', '.']).map(|part| part.trim().to_owned()).collect();
-            parts.sort_unstable();
-            parts.join(",")
-        }
-        false => diagnosis.detail.clone(),
+    let detail = if diagnosis.category.starts_with("Unschedulable") {
+        let text: String = diagnosis.detail.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let mut parts: Vec<_> = text.split([',', ':', '.']).map(|part| part.trim().to_owned()).collect();
+        parts.sort_unstable();
+        parts.join(",")
+    } else {
+        diagnosis.detail.clone()
     };
     format!("{}|{}|{detail}", diagnosis.category, diagnosis.summary)
 }

@@ -23,12 +23,15 @@ const UNCONFIRMED: Duration = Duration::from_secs(45);
 
 pub(crate) async fn escalate(live: &Live, stop: Stop, grace: Duration) {
     let (namespace, name) = (&live.sight.namespace, &live.sight.job);
-    let runs = live.sight.snapshot().pods.values().any(|pod| pod.object["status"]["phase"] == "Running" && !pod.is_gone);
+    let runs =
+        live.sight.snapshot().pods.values().any(|pod| pod.object["status"]["phase"] == "Running" && !pod.is_gone);
     // The run in the pod hears of its cancellation by itself, and may have last words. What never began has none.
     if stop == Stop::Cancel && runs {
         let mut seen = live.sight.subscribe();
         let ended = seen.wait_for(|seen| {
-            seen.is_gone || seen.job.as_ref().is_some_and(verdict::has_ended) || seen.pods.values().all(verdict::has_finished)
+            seen.is_gone
+                || seen.job.as_ref().is_some_and(verdict::has_ended)
+                || seen.pods.values().all(verdict::has_finished)
         });
         if timeout(grace, ended).await.is_ok() {
             return;

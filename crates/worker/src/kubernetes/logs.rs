@@ -108,7 +108,8 @@ impl Follower {
             let mut last = String::new();
             let reading = async {
                 // A stream that breaks is begun again where it broke; one that ends has ended with its container.
-                while read(&cluster, &path, &mut last, |text| tell(&news, &tail, &pod, &container, text)).await.is_err() {
+                while read(&cluster, &path, &mut last, |text| tell(&news, &tail, &pod, &container, text)).await.is_err()
+                {
                     sleep(AGAIN).await;
                 }
             };
@@ -134,7 +135,8 @@ impl Follower {
             let Some(name) = ended.and_then(|container| container["name"].as_str()) else { continue };
             let pod = pod.object["metadata"]["name"].as_str().unwrap_or_default();
             let path = log_path(&self.namespace, pod, name, &format!("&timestamps=true&tailLines={}", self.tail.most));
-            let _ = timeout(LAST_LINES, read(&self.cluster, &path, &mut String::new(), |text| self.tail.push(text))).await;
+            let _ =
+                timeout(LAST_LINES, read(&self.cluster, &path, &mut String::new(), |text| self.tail.push(text))).await;
         }
         self.tail.read()
     }

@@ -86,7 +86,12 @@ enum Keys {
 }
 
 /// Adds fields to an object of labels or annotations; what is added wins.
-fn merge_into(metadata: &mut Map<String, Value>, key: &str, more: &Map<String, Value>, clean: Keys) -> Result<(), Failure> {
+fn merge_into(
+    metadata: &mut Map<String, Value>,
+    key: &str,
+    more: &Map<String, Value>,
+    clean: Keys,
+) -> Result<(), Failure> {
     let mut all = match metadata.get(key) {
         None => Map::new(),
         Some(Value::Object(given)) => given.clone(),
@@ -105,11 +110,8 @@ fn merge_into(metadata: &mut Map<String, Value>, key: &str, more: &Map<String, V
 /// The run's labels, and those that Kubernetes' own tools read.
 fn labels(job: &Job) -> Map<String, Value> {
     let version = job.labels.get("prefect.io/version").cloned().unwrap_or_default();
-    let mut labels = vec![
-        ("managed-by", "prefect".to_owned()),
-        ("part-of", "prefect".to_owned()),
-        ("version", version),
-    ];
+    let mut labels =
+        vec![("managed-by", "prefect".to_owned()), ("part-of", "prefect".to_owned()), ("version", version)];
     labels.extend(job.about.deployment_name.clone().or(job.about.flow_name.clone()).map(|name| ("name", name)));
     let mut labels: Map<String, Value> =
         labels.into_iter().map(|(key, value)| (format!("app.kubernetes.io/{key}"), value.into())).collect();
@@ -163,10 +165,7 @@ fn set_container(manifest: &mut Map<String, Value>) -> Result<(), Failure> {
     }
     let arguments = match container.get("args") {
         None | Some(Value::Null) => json!(["prefect", "flow-run", "execute"]),
-        Some(Value::String(command)) if command.is_empty() => json!(["prefect", "flow-run", "execute"]),
-        Some(Value::String(command)) => {
-            crate::process::split(command)?.into()
-        }
+        Some(Value::String(command)) => crate::process::split(command)?.into(),
         Some(Value::Array(words)) => words.clone().into(),
         Some(_) => return Err(broken("`command` is neither a text nor a list")),
     };

@@ -43,6 +43,8 @@ fn cut(slug: &str, longest: usize) -> String {
 
 /// Letters, digits, dashes and what else is kept; anything else becomes one dash.
 fn slug(text: &str, kept: &str) -> String {
+    // Beyond the first plane there are pictures, which have no letters.
+    let text: String = text.chars().filter(|c| u32::from(*c) <= 0xFFFF).collect();
     let ascii = deunicode(&text.replace('\'', "-")).replace('\'', "");
     let ascii = without_commas_in_numbers(&decoded(&ascii));
     let mut slug = String::with_capacity(ascii.len());
@@ -128,7 +130,8 @@ mod tests {
 
     #[test]
     fn keys_have_one_prefix() {
-        for (key, expected) in [("a/b/c", "a/b-c"), ("team", "team"), ("My Org/the key", "My-Org/the-key"), ("/x", "x")] {
+        for (key, expected) in [("a/b/c", "a/b-c"), ("team", "team"), ("My Org/the key", "My-Org/the-key"), ("/x", "x")]
+        {
             assert_eq!(label_key(key), expected);
         }
     }

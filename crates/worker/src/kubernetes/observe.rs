@@ -61,11 +61,12 @@ async fn follow(cluster: &Cluster, board: &Board, scope: &Scope, kind: Kind) {
             }
             Err(error) if told.is_none_or(|told| told.elapsed() > REMINDER) => {
                 told = Some(Instant::now());
-                let hint = match denied(&error) {
-                    true => format!(
+                let hint = if denied(&error) {
+                    format!(
                         "; the worker's service account needs the verbs list and watch on {plural} there (see the chart's Role)"
-                    ),
-                    false => String::new(),
+                    )
+                } else {
+                    String::new()
                 };
                 warn!("{plural} of {} cannot be watched: {}{hint}", place(scope), chain(&error));
             }

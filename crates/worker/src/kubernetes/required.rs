@@ -39,13 +39,7 @@ fn refused(message: String) -> Failure {
     Failure::new(FailureClass::ConfigError, message).with_hint("correct `job_manifest` in the pool's base job template")
 }
 
-fn compare(
-    given: &Value,
-    required: &Value,
-    path: String,
-    missing: &mut Vec<String>,
-    incompatible: &mut Vec<String>,
-) {
+fn compare(given: &Value, required: &Value, path: String, missing: &mut Vec<String>, incompatible: &mut Vec<String>) {
     match (given, required) {
         (Value::Object(given), Value::Object(required)) => {
             for (key, required) in required {

@@ -48,7 +48,7 @@ pub(crate) async fn start(
             }
             .inspect_err(told)
         });
-        made.await.map_err(|refusal| failure("Secret", namespace, &refusal))?;
+        made.await.map_err(|refusal| failure(namespace, &refusal))?;
     }
     let made = Cluster::persist(patience, || async move {
         match cluster.create(&jobs_path(namespace), job).await {
@@ -63,7 +63,7 @@ pub(crate) async fn start(
             if secret.is_some() {
                 let _ = cluster.delete(&secret_path(namespace, name), &Value::Null).await;
             }
-            return Err(failure("job", namespace, &refusal));
+            return Err(failure(namespace, &refusal));
         }
     };
     let is_ours = seal::attempt_of(&made)
@@ -91,7 +91,7 @@ async fn own_secret(cluster: &Cluster, namespace: &str, job: &Value) {
 }
 
 /// The reference's words for what the API refuses, with its hints.
-fn failure(what: &str, namespace: &str, refusal: &Refusal) -> Failure {
+fn failure(namespace: &str, refusal: &Refusal) -> Failure {
     let text = format!("{} {}", refusal.reason, refusal.message).to_lowercase();
     let hint = if text.contains("quota") || text.contains("exceeded") {
         Some("Check the resource quotas for the namespace and ensure the job does not exceed them.".to_owned())
@@ -106,7 +106,7 @@ fn failure(what: &str, namespace: &str, refusal: &Refusal) -> Failure {
         Some(400 | 403 | 404 | 409 | 422) => FailureClass::ConfigError,
         _ => FailureClass::StartFailed,
     };
-    let message = format!("Unable to create Kubernetes {what}: {}: {}.", refusal.reason, refusal.message);
+    let message = format!("Unable to create Kubernetes job: {}: {}.", refusal.reason, refusal.message);
     Failure { hint, ..Failure::new(class, message.replace("..", ".")) }
 }
 
@@ -128,7 +128,7 @@ mod tests {
             (refusal(404, "NotFound", "namespaces \"nowhere\" not found"), "namespace 'nowhere' exists"),
             (refusal(422, "Invalid", "spec.backoffLimit: Invalid value"), "Unable to create Kubernetes job: Invalid"),
         ] {
-            let failure = failure("job", "nowhere", &refusal);
+            let failure = failure("nowhere", &refusal);
             assert!(failure.to_string().contains(words), "{failure}");
             assert_eq!(failure.class, FailureClass::ConfigError);
         }

@@ -42,7 +42,8 @@ pub(crate) fn has_ended(job: &Value) -> bool {
 }
 
 pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phase {
-    let newest = seen.pods.values().max_by_key(|pod| pod.object["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+    let newest =
+        seen.pods.values().max_by_key(|pod| pod.object["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
     let job = seen.job.as_ref();
     if job.is_some_and(|job| condition(job, "Complete").is_some()) {
         return Phase::Ended(None);
@@ -97,8 +98,11 @@ pub(crate) fn condition<'o>(object: &'o Value, kind: &str) -> Option<&'o Value> 
 fn failure_of_job(condition: &Value, pod: Option<&Pod>, tail: &[Line]) -> Failure {
     let reason = condition["reason"].as_str().unwrap_or_default();
     if reason == "DeadlineExceeded" {
-        return Failure::new(FailureClass::Deadline, "The run's Job took longer than its `activeDeadlineSeconds` allow.")
-            .with_hint(hints::of(FailureClass::Deadline, reason));
+        return Failure::new(
+            FailureClass::Deadline,
+            "The run's Job took longer than its `activeDeadlineSeconds` allow.",
+        )
+        .with_hint(hints::of(FailureClass::Deadline, reason));
     }
     pod.and_then(|pod| failure_of_pod(pod, tail)).unwrap_or_else(|| {
         let message = condition["message"].as_str().unwrap_or("no reason was given");
@@ -129,7 +133,12 @@ fn failure_of_pod(pod: &Pod, tail: &[Line]) -> Option<Failure> {
         }
         ("NodeLost" | "Terminated" | "Shutdown" | "NodeShutdown", _)
         | (_, "DeletionByTaintManager" | "DeletionByPodGC") => {
-            return of(FailureClass::NodeLost, why, "lost its node", if details.is_empty() { message } else { details });
+            return of(
+                FailureClass::NodeLost,
+                why,
+                "lost its node",
+                if details.is_empty() { message } else { details },
+            );
         }
         (_, "EvictionByEvictionAPI") => return of(FailureClass::Evicted, "api", "was evicted", details),
         ("DeadlineExceeded", _) => return of(FailureClass::Deadline, reason, "took too long", message),
@@ -154,7 +163,8 @@ fn failure_of_pod(pod: &Pod, tail: &[Line]) -> Option<Failure> {
     }
     (status["phase"] == "Failed").then(|| {
         let said = if message.is_empty() { reason } else { message };
-        Failure::new(FailureClass::StartFailed, format!("{place} failed: {said}")).with_hint("see `kubectl describe pod`")
+        Failure::new(FailureClass::StartFailed, format!("{place} failed: {said}"))
+            .with_hint("see `kubectl describe pod`")
     })
 }
 
@@ -188,7 +198,8 @@ fn failure_of_container(pod: &Value, container: &Value, ended: &Value, tail: &[L
         _ => {
             let record = ExitRecord { code: Some(code), signal, tail: tail.to_vec(), ..ExitRecord::default() };
             let base = failure_of(&record);
-            let (class, hint) = base.as_ref().map_or((FailureClass::ExitCode, None), |base| (base.class, base.hint.clone()));
+            let (class, hint) =
+                base.as_ref().map_or((FailureClass::ExitCode, None), |base| (base.class, base.hint.clone()));
             let words = base.map(|base| base.message.replace("The run's process", &format!("The {at}")));
             let message = words.unwrap_or_else(|| format!("The {at} ended with exit code {code}."));
             let hint = hint.map(|hint| hint.replace("Python interpreter of this worker", "image's Python"));
@@ -204,7 +215,11 @@ fn hindrance(pod: &Value) -> Option<Hindrance> {
         let waiting = &container["state"]["waiting"];
         let reason = waiting["reason"].as_str().unwrap_or_default();
         let class = match reason {
-            "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "RegistryUnavailable" | "ImageInspectError"
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "ErrImageNeverPull"
+            | "RegistryUnavailable"
+            | "ImageInspectError"
             | "SignatureValidationFailed" => FailureClass::ImagePull,
             "InvalidImageName" | "CreateContainerConfigError" | "CreateContainerError" | "CreatePodSandboxError" => {
                 FailureClass::ConfigError

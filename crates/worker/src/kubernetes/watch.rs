@@ -21,6 +21,7 @@ use super::{
 use crate::{
     clock::now,
     infrastructure::{Exit, Failure, FailureClass, Level, News},
+    job::as_text,
 };
 
 /// The variable's default in the reference, where it does nothing; nobody who leaves it means a minute.
@@ -42,12 +43,44 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
+    /// Whether what the job says can be understood.
+    pub(crate) fn check(configuration: &Map<String, Value>) -> Result<(), Failure> {
+        let is_seconds = |value: &Value| {
+            value.is_i64() || value.is_u64() || value.as_str().is_some_and(|text| text.trim().parse::<i64>().is_ok())
+        };
+        let flags = ["true", "false", "1", "0", "yes", "no", "on", "off", "t", "f", "y", "n"];
+        let is_flag = |value: &Value| {
+            value.is_boolean()
+                || matches!(value.as_i64(), Some(0 | 1))
+                || value.as_str().is_some_and(|text| flags.contains(&text.to_lowercase().as_str()))
+        };
+        for (key, is_valid, wanted) in [
+            (
+                "job_watch_timeout_seconds",
+                (&|value: &Value| value.is_null() || is_seconds(value)) as &dyn Fn(&Value) -> bool,
+                "a whole number",
+            ),
+            ("pod_watch_timeout_seconds", &is_seconds, "a whole number"),
+            ("stream_output", &is_flag, "true or false"),
+        ] {
+            if configuration.get(key).is_some_and(|value| !is_valid(value)) {
+                let message = format!("The job variable `{key}` is not {wanted}.");
+                return Err(Failure::new(FailureClass::ConfigError, message).with_hint("correct it, or leave it away"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn of(configuration: &Map<String, Value>) -> Self {
-        let seconds = |key: &str| configuration.get(key).and_then(Value::as_i64).filter(|seconds| *seconds > 0);
+        let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+        let seconds = |key: &str| configuration.get(key).and_then(number).filter(|seconds| *seconds > 0);
         Self {
             job: seconds("job_watch_timeout_seconds"),
             pod: seconds("pod_watch_timeout_seconds").filter(|seconds| *seconds != UNCHOSEN),
-            stream: configuration.get("stream_output").and_then(Value::as_bool).unwrap_or(true),
+            stream: !matches!(
+                configuration.get("stream_output").map(|value| as_text(value).to_lowercase()).as_deref(),
+                Some("false" | "0" | "no" | "off" | "f" | "n")
+            ),
         }
     }
 
@@ -86,7 +119,8 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
     let limits = Limits::read(seen.borrow().job.as_ref());
     let deadline = limits.job.map(|seconds| Instant::now() + left_of(&seen.borrow(), seconds));
     let how = (live.is_adopted, limits.stream, if options.crash_logs { options.crash_log_lines } else { 0 });
-    let mut follower = Follower::new(live.place.cluster.clone(), live.sight.namespace.clone(), news.clone(), streams, how);
+    let mut follower =
+        Follower::new(live.place.cluster.clone(), live.sight.namespace.clone(), news.clone(), streams, how);
     let mut teller = Teller::new(news, options.pod_events);
     let mut held: Option<(FailureClass, Instant)> = None;
     let mut question = Question::new();
@@ -106,7 +140,8 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         let patience = match &phase {
             Phase::Ended(failure) if !is_stopping || is_over(&snapshot) => break (snapshot, failure.clone()),
             Phase::Starting(Some(hindrance)) if !is_stopping => {
-                let since = held.filter(|(class, _)| *class == hindrance.class).map_or_else(Instant::now, |(_, since)| since);
+                let since =
+                    held.filter(|(class, _)| *class == hindrance.class).map_or_else(Instant::now, |(_, since)| since);
                 held = Some((hindrance.class, since));
                 Some((since + limits.patience(hindrance), hindrance.failure()))
             }
@@ -201,11 +236,11 @@ impl Question {
         let Ok(events) = live.place.cluster.get(&path).await else { return };
         let last = events["items"].as_array().and_then(|events| events.iter().max_by_key(|event| time_of(event)));
         let Some(last) = last else { return };
-        let (reason, message) = (last["reason"].as_str().unwrap_or_default(), last["message"].as_str().unwrap_or_default());
+        let (reason, message) =
+            (last["reason"].as_str().unwrap_or_default(), last["message"].as_str().unwrap_or_default());
         let class = match reason {
-            "FailedMount" | "FailedAttachVolume" => FailureClass::ConfigError,
             "FailedCreate" if message.contains("quota") => FailureClass::Unschedulable,
-            "FailedCreate" => FailureClass::ConfigError,
+            "FailedMount" | "FailedAttachVolume" | "FailedCreate" => FailureClass::ConfigError,
             "FailedCreatePodSandBox" => FailureClass::StartFailed,
             _ => return,
         };

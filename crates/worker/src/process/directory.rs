@@ -172,7 +172,8 @@ mod tests {
     use super::*;
 
     fn directory(home: &tempfile::TempDir) -> (RunDirectory, Attempt) {
-        let attempt = Attempt { flow_run_id: Uuid::now_v7(), flow_run_name: "a".into(), attempt: 1, token: Some(7) };
+        let attempt =
+            Attempt { flow_run_id: Uuid::now_v7(), flow_run_name: "a".into(), attempt: 1, token: Some(7), owner: None };
         let directory = RunDirectory::of(home.path(), &attempt);
         directory.create(&attempt).unwrap();
         (directory, attempt)

@@ -1,7 +1,11 @@
 //! The loop that sees to what nobody sees to: infrastructure whose worker went silent is taken over before the server gives
 //! its run up, and infrastructure whose run is over, or is another attempt's, is removed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use tidegate_core::state::StateType;
 use tokio::time::{Instant, sleep};
@@ -10,7 +14,7 @@ use tracing::{debug, info};
 use super::Worker;
 use crate::{
     clock::now,
-    infrastructure::{Attempt, Found, Identifier, Infrastructure},
+    infrastructure::{Attempt, Found, Identifier, Infrastructure, Stray},
 };
 
 /// Between two looks, give or take a quarter: replicas are not to look at the same time.
@@ -33,17 +37,25 @@ impl<I: Infrastructure> Worker<I> {
     /// Looks again and again. Removal waits for the second thought: a run that has just ended may still say goodbye.
     pub(super) async fn sweep(self: &Arc<Self>) {
         let mut unwanted: HashMap<Identifier, Instant> = HashMap::new();
+        let mut over: HashSet<Identifier> = HashSet::new();
         loop {
             let random = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
             sleep(PERIOD.mul_f64(0.75 + random / 2.0)).await;
             let mut still_unwanted = HashMap::new();
-            for (attempt, identifier) in self.infrastructure.survey() {
+            let strays = self.infrastructure.survey();
+            over.retain(|identifier| strays.iter().any(|stray| stray.identifier == *identifier));
+            for Stray { attempt, identifier, has_ended } in strays {
+                if over.contains(&identifier) {
+                    continue;
+                }
                 if self.runs.contains(attempt.flow_run_id) && !self.runs.holds_newer(&attempt) {
                     continue;
                 }
                 match self.fate(&attempt).await {
                     Fate::Leave => {}
                     Fate::Adopt => self.take_over(attempt, identifier).await,
+                    // What has ended by itself stays as long as its own time says.
+                    Fate::Discard if has_ended => drop(over.insert(identifier)),
                     Fate::Discard => {
                         let since = unwanted.get(&identifier).copied().unwrap_or_else(Instant::now);
                         if since.elapsed() < LAST_WORDS {
@@ -71,8 +83,9 @@ impl<I: Infrastructure> Worker<I> {
         match known.owner {
             Some(owner) if Some(owner.token) == attempt.token => {
                 let lease = self.options.lease.max(I::OUTLIVES.unwrap_or_default());
+                let believed = lease.saturating_sub(SILENCE.min(lease / 2));
                 let left = owner.deadline.seconds_since(now());
-                if left < (lease - SILENCE.min(lease / 2)).as_secs_f64() { Fate::Adopt } else { Fate::Leave }
+                if left < believed.as_secs_f64() { Fate::Adopt } else { Fate::Leave }
             }
             Some(_) => Fate::Discard,
             None => match self.client.read_flow_run(attempt.flow_run_id).await {

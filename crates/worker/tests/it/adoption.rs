@@ -96,7 +96,8 @@ async fn a_run_that_was_claimed_but_never_started_is_started_once_by_the_next_wo
         world.runs.get_mut(&theirs).unwrap().token = Some(99);
     });
     for (token, id) in [(11, ours), (12, theirs)] {
-        let attempt = Attempt { flow_run_id: id, flow_run_name: "blue-fox".into(), attempt: 1, token: Some(token) };
+        let attempt =
+            Attempt { flow_run_id: id, flow_run_name: "blue-fox".into(), attempt: 1, token: Some(token), owner: None };
         let directory = home.path().join(format!("workers/pool.w/{id}.{token}"));
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("run.json"), json!(attempt).to_string()).unwrap();
