@@ -27,7 +27,7 @@ from harness import servers  # noqa: E402
 
 CHECKS = ("not_a_server_error", "status_code_conformance", "response_schema_conformance")
 # Of the whole run; the number is schemathesis's for one operation, and there are some two hundred.
-EXAMPLES, SMALL_EXAMPLES = 150, 6
+EXAMPLES, SMALL_EXAMPLES = 20, 6
 LEAST_REQUESTS = 20_000
 
 
