@@ -102,23 +102,26 @@ class Server:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()[:600]}") from None
 
-    def pool(self, change: Callable[[dict], None] = lambda pod: None, **fields: object) -> str:
+    def pool(self, change: Callable[[dict], object] = lambda pod: None, **fields: object) -> str:
         """A pool with the reference's template, whose pods can talk to this machine. `change` is given the pod's spec."""
         template = json.loads(RECORDED.read_text())["templates"]["current"]
         pod = template["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
         pod["hostNetwork"] = True
+        # A variable of the pool's own.
+        pod["containers"][0]["envFrom"] = "{{ env_from }}"
+        template["variables"]["properties"]["env_from"] = {"type": "array"}
         change(pod)
         name = f"pool-{uuid.uuid4().hex[:8]}"
         self.call("POST", "/work_pools/", {"name": name, "type": "kubernetes", "base_job_template": template, **fields})
         return name
 
-    def deploy(self, pool: str, namespace: str, **job_variables: object) -> str:
-        """The flow that is in the image, on that pool; answers the deployment's id."""
+    def deploy(self, pool: str, where: str, **job_variables: object) -> str:
+        """The flow that is in the image, on that pool, in the namespace `where`; answers the deployment's id."""
         flow = self.call("POST", "/flows/", {"name": "hello"})["id"]
         steps = [{"prefect.deployments.steps.set_working_directory": {"directory": "/opt/flows"}}]
         return self.call("POST", "/deployments/", {
             "name": f"hello-{uuid.uuid4().hex[:8]}", "flow_id": flow, "work_pool_name": pool, "entrypoint": "hello.py:hello", "path": "/opt/flows",
-            "pull_steps": steps, "job_variables": {"namespace": namespace, "image": FLOW_IMAGE, **job_variables},
+            "pull_steps": steps, "job_variables": {"namespace": where, "image": FLOW_IMAGE, **job_variables},
         })["id"]  # fmt: skip
 
     def start(self, deployment: str, parameters: dict | None = None, **fields: object) -> str:

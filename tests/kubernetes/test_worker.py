@@ -1,0 +1,276 @@
+"""Our Kubernetes worker on a real cluster: how runs end and what is told of it, what keeps them, and how they are cancelled and found again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from conftest import BOX, Cluster
+from stage import Process, Server, binary, environment, eventually
+
+BUSYBOX = "localhost/busybox:1"
+RUN = "prefect.io/flow-run-id"
+
+
+def start_worker(server: Server, folder: Path, pool: str, name: str, kubeconfig: object, **settings: str) -> Process:
+    """A worker that looks at all namespaces, unless settings say otherwise; one name has one home."""
+    home = folder / name
+    home.mkdir(parents=True, exist_ok=True)
+    variables = environment(
+        PREFECT_API_URL=server.url, KUBECONFIG=str(kubeconfig), TIDEGATE_HOME=str(home),
+        **{"PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": "*", **settings},
+    )  # fmt: skip
+    process = Process(home / "worker.log", [binary(), "worker", "start", "--pool", pool, "--type", "kubernetes", "--name", name], variables)
+    online = lambda: {each["name"] for each in server.call("POST", f"/work_pools/{pool}/workers/filter", {}) if each["status"] == "ONLINE"}  # noqa: E731
+    eventually(f"the worker {name} is online", 30, lambda: name in online(), process.said)
+    return process
+
+
+@pytest.fixture(scope="module")
+def served(server: Server, box: dict, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A pool with a worker."""
+    pool = server.pool()
+    process = start_worker(server, tmp_path_factory.mktemp("worker"), pool, "one", box["kubeconfig"])
+    yield pool
+    process.stop()
+
+
+class Runs:
+    """Runs of busybox, which starts at once: how its process ends is what matters here."""
+
+    def __init__(self, server: Server, cluster: Cluster, pool: str) -> None:
+        self.server, self.cluster, self.pool = server, cluster, pool
+
+    def start(self, command: str, pool: str | None = None, **job_variables: object) -> str:
+        deployment = self.server.deploy(pool or self.pool, self.cluster.namespace, **{"image": BUSYBOX, "command": command, **job_variables})
+        return self.server.start(deployment)
+
+    def fails(self, command: str, seconds: float = 60, **job_variables: object) -> tuple[dict, dict, str]:
+        """The run, its failure, and its id, once it has crashed."""
+        id = self.start(command, **job_variables)
+        return *self.crashed(id, seconds), id
+
+    def crashed(self, id: str, seconds: float = 60) -> tuple[dict, dict]:
+        run = self.server.ended(id, seconds)
+        assert run["state_type"] == "CRASHED", self.server.told(id)
+        return run, self.failure(id)
+
+    def failure(self, id: str) -> dict:
+        return self.server.call("GET", f"/flow_runs/{id}/infrastructure")["failure"]
+
+    def jobs(self, id: str) -> list[dict]:
+        return self.cluster.get("jobs", "--selector", f"{RUN}={id}")["items"]
+
+    def pod(self, id: str) -> dict | None:
+        return next(iter(self.cluster.get("pods", "--selector", f"{RUN}={id}")["items"]), None)
+
+    def running(self, id: str) -> dict:
+        """The run's pod, once its container runs."""
+        phase = lambda: (self.pod(id) or {}).get("status", {}).get("phase") == "Running"  # noqa: E731
+        eventually("the pod is running", 60, phase, lambda: self.server.told(id))
+        return self.pod(id)
+
+    def waits(self, id: str, word: str, seconds: float = 60) -> dict:
+        """The run, once its state says what it waits for."""
+        is_told = lambda run: run["state_name"] == "InfrastructurePending" and word in run["state"]["message"]  # noqa: E731
+        return self.server.until(id, f"the run says that it waits for {word}", seconds, is_told)
+
+
+@pytest.fixture
+def runs(server: Server, served: str, pods: Cluster) -> Runs:
+    return Runs(server, pods, served)
+
+
+def test_an_exit_code_is_told_with_the_last_words(runs) -> None:
+    run, failure, id = runs.fails("sh -c 'echo the sluice is stuck; exit 3'")
+    assert (failure["class"], failure["exit_code"]) == ("exit_code", 3)
+    message = run["state"]["message"]
+    assert "prefect-job" in message and "node" in message and "Hint: " in message
+    eventually("its output is among the logs", 5, lambda: any("the sluice is stuck" in line for line in runs.server.lines(id)))
+
+
+ENDS = {
+    "signal": ("sh -c 'sleep 60 & kill -SEGV $!; wait $!'", {}, "signal"),
+    "killed": ("sh -c 'sleep 60 & kill -9 $!; wait $!'", {}, "signal"),
+    "memory": ("dd if=/dev/zero of=/dev/null bs=300M count=1", {"memory_limit": "32Mi"}, "oom_killed"),
+    "no such program": ("no-such-program", {}, "command_not_found"),
+    "time": ("sleep 600", {"job_watch_timeout_seconds": 3}, "deadline"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_the_class_of_a_failure(runs, name) -> None:
+    command, variables, expected = ENDS[name]
+    run, failure, _ = runs.fails(command, **variables)
+    assert failure["class"] == expected, run["state"]["message"]
+    assert "Hint: " in run["state"]["message"]
+
+
+def test_the_deadline_of_a_pod_is_told(runs) -> None:
+    # The pod's own, which its kubelet minds.
+    pool = runs.server.pool(lambda pod: pod.update(activeDeadlineSeconds=3))
+    process = start_worker(runs.server, runs.server.folder, pool, f"hurried-{pool}", runs.cluster.kubeconfig)
+    try:
+        id = runs.start("sleep 600", pool=pool)
+        _, failure = runs.crashed(id)
+        assert failure["class"] == "deadline", runs.server.told(id)
+    finally:
+        process.stop()
+
+
+MISSING = [{"secretRef": {"name": "nobody"}}]
+KEPT = {
+    "image": ({"image": "registry.invalid/nowhere:1"}, "registry.invalid/nowhere:1", "image_pull"),
+    "room": ({"memory_request": "900Ti"}, "cannot be scheduled", "unschedulable"),
+    "secret": ({"env_from": MISSING}, "nobody", "config_error"),
+    "image's name": ({"image": "Not A Name"}, "InvalidImageName", "config_error"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_keeps_a_run_is_told_and_ends_it_in_time(runs, name) -> None:
+    variables, word, expected = KEPT[name]
+    id = runs.start("true", pod_watch_timeout_seconds=5, **variables)
+    runs.waits(id, word)
+    run, failure = runs.crashed(id)
+    assert failure["class"] == expected and "Hint: " in run["state"]["message"], run["state"]["message"]
+    eventually("its Job is gone", 30, lambda: not runs.jobs(id))
+
+
+def test_a_missing_secret_that_comes_lets_the_run_go_on(runs) -> None:
+    id = runs.start("sh -c 'exit $code'", env_from=MISSING)
+    runs.waits(id, "nobody")
+    runs.cluster("create", "secret", "generic", "nobody", "--from-literal=code=4")
+    _, failure = runs.crashed(id, 90)
+    assert failure["exit_code"] == 4
+
+
+def test_an_evicted_pod(runs) -> None:
+    id = runs.start("sleep 600")
+    pod = runs.running(id)["metadata"]["name"]
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": runs.cluster.namespace}}
+    runs.cluster("create", "--raw", f"/api/v1/namespaces/{runs.cluster.namespace}/pods/{pod}/eviction", "--filename", "-", text=json.dumps(body))
+    look = lambda: runs.failure(id) or any("evict" in line.lower() for line in runs.server.lines(id))  # noqa: E731
+    eventually("the eviction is told", 90, look, lambda: runs.server.told(id))
+    told = f"{runs.failure(id)} {runs.server.told(id)}"
+    assert "evicted" in told, told
+
+
+def test_a_job_that_somebody_deletes(runs) -> None:
+    id = runs.start("sleep 600")
+    runs.running(id)
+    runs.cluster("delete", "jobs", "--selector", f"{RUN}={id}", "--grace-period=1")
+    run, failure = runs.crashed(id)
+    assert failure["class"] == "deleted", run["state"]["message"]
+
+
+def test_a_node_that_is_gone(runs, fake_node) -> None:
+    there = {"nodeSelector": {"kubernetes.io/hostname": fake_node}, "tolerations": [{"key": "kubernetes-box", "operator": "Exists"}]}
+    pool = runs.server.pool(lambda pod: pod.update(there))
+    process = start_worker(runs.server, runs.server.folder, pool, f"far-{pool}", runs.cluster.kubeconfig)
+    try:
+        id = runs.start("true", pool=pool, annotations={"kubernetes-box/run": "30m"})
+        runs.running(id)
+        runs.cluster("delete", "node", fake_node)
+        run, failure = runs.crashed(id, 180)
+        assert failure["class"] == "node_lost", run["state"]["message"]
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def fake_node(box: dict) -> Iterator[str]:
+    """The name of a node that kwok plays."""
+    subprocess.run([BOX, "fake-nodes", "1"], check=True)
+    yield "fake-1"
+    subprocess.run([BOX, "fake-nodes", "0"], check=True)
+
+
+def test_a_run_that_waits_is_cancelled(runs) -> None:
+    id = runs.start("true", image="registry.invalid/nowhere:1")
+    runs.waits(id, "registry.invalid")
+    runs.server.cancel(id)
+    assert runs.server.ended(id)["state_type"] == "CANCELLED", runs.server.told(id)
+    eventually("its Job is gone", 30, lambda: not runs.jobs(id))
+
+
+def test_code_that_does_not_listen_is_killed_and_cancelled(runs) -> None:
+    id = runs.start("sh -c 'trap \"\" TERM INT; while true; do sleep 1; done'")
+    runs.running(id)
+    runs.server.cancel(id)
+    assert runs.server.ended(id)["state_type"] == "CANCELLED", runs.server.told(id)
+    alive = lambda: (runs.pod(id) or {}).get("status", {}).get("phase") == "Running"  # noqa: E731
+    eventually("its pod is gone", 60, lambda: not alive())
+
+
+def test_the_sdk_in_a_pod_is_heard_finished_and_cancelled(runs, flow_image) -> None:
+    done = runs.server.start(runs.server.deploy(runs.pool, runs.cluster.namespace), {"names": ["tide"]})
+    long = runs.server.start(runs.server.deploy(runs.pool, runs.cluster.namespace), {"seconds": 600})
+    assert runs.server.ended(done)["state_type"] == "COMPLETED", runs.server.told(done)
+    said = lambda: [line for line in runs.server.lines(done) if "Hello, tide!" in line]  # noqa: E731
+    eventually("the flow's line is among the logs", 30, said)
+    assert len(said()) == 1, "what the SDK sent is not sent again by the worker"
+    names = [state["name"] for state in runs.server.states(done)]
+    assert names[-2:] == ["Running", "Completed"], names
+    secrets = json.dumps(runs.jobs(done)[0]["spec"])
+    assert "PREFECT_API_KEY" not in secrets or "secretKeyRef" in secrets
+    runs.server.until(long, "the run is running", 90, lambda run: run["state_type"] == "RUNNING")
+    runs.server.cancel(long)
+    assert runs.server.ended(long)["state_type"] == "CANCELLED", runs.server.told(long)
+    told = lambda: {event["event"] for event in runs.server.events("prefect.kubernetes.pod.", done)}  # noqa: E731
+    eventually("the pod's events are here", 30, lambda: {"prefect.kubernetes.pod.running", "prefect.kubernetes.pod.succeeded"} <= told(), told)
+
+
+@pytest.fixture
+def start(server: Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Starts workers that end with the test."""
+    started: list[Process] = []
+
+    def begin(pool: str, name: str, kubeconfig: object = box["kubeconfig"], **settings: str) -> Process:
+        started.append(start_worker(server, tmp_path, pool, name, kubeconfig, **settings))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.stop()
+
+
+def test_a_worker_that_was_killed_finds_its_run_again(server, pods, start) -> None:
+    pool = server.pool()
+    runs, name = Runs(server, pods, pool), f"killed-{pool}"
+    first = start(pool, name)
+    id = runs.start("sh -c 'while [ ! -e /tmp/end ]; do sleep 0.2; done; exit 5'")
+    pod = runs.running(id)["metadata"]["name"]
+    first.kill()
+    start(pool, name)
+    pods("exec", pod, "--", "touch", "/tmp/end")
+    _, failure = runs.crashed(id)
+    assert failure["exit_code"] == 5
+    assert len(runs.jobs(id)) == 1
+
+
+def test_a_run_that_ended_while_no_worker_looked_is_told(server, pods, start) -> None:
+    pool = server.pool()
+    runs, name = Runs(server, pods, pool), f"away-{pool}"
+    first = start(pool, name)
+    id = runs.start("sh -c 'while [ ! -e /tmp/end ]; do sleep 0.2; done; exit 6'")
+    pod = runs.running(id)["metadata"]["name"]
+    first.kill()
+    pods("exec", pod, "--", "touch", "/tmp/end")
+    eventually("the pod has failed", 30, lambda: runs.pod(id)["status"]["phase"] == "Failed")
+    start(pool, name)
+    assert runs.crashed(id)[1]["exit_code"] == 6
+
+
+def test_two_replicas_make_each_job_once(server, pods, start) -> None:
+    pool = server.pool()
+    runs = Runs(server, pods, pool)
+    for name in ("left", "right"):
+        start(pool, f"{name}-{pool}")
+    ids = [runs.start("sh -c 'exit 7'") for _ in range(8)]
+    assert {runs.crashed(id)[1]["exit_code"] for id in ids} == {7}
+    jobs = pods.get("jobs", "--selector", RUN)["items"]
+    assert sorted(job["metadata"]["labels"][RUN] for job in jobs) == sorted(ids)
