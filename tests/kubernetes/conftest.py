@@ -20,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-cluster", action="store_true", help="leave the cluster running that the tests have started")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "short: what CI asks of the cluster where it is built; the rest is `make test-kubernetes`")
+
+
 class Cluster:
     """kubectl and what it answers, in one namespace; with none, objects say themselves where they belong."""
 

@@ -37,6 +37,7 @@ def state(cluster, selector: str) -> dict:
     return cluster.get("pod", "--selector", selector)["items"][0]["status"]["containerStatuses"][0]["state"]
 
 
+@pytest.mark.short
 @pytest.mark.parametrize(("code", "verdict"), [(0, "Complete"), (3, "Failed")])
 def test_a_job_ends_as_its_process_does(pods, code, verdict) -> None:
     pods.apply(job("ends", pod_spec("sh", "-c", f"echo hello; exit {code}")))
@@ -45,6 +46,7 @@ def test_a_job_ends_as_its_process_does(pods, code, verdict) -> None:
     assert pods("logs", "job/ends") == "hello\n"
 
 
+@pytest.mark.short
 def test_a_container_over_its_memory_is_killed(pods) -> None:
     limit = {"container": {"resources": {"limits": {"memory": "32Mi"}}}}
     pods.apply(job("oom", pod_spec("dd", "if=/dev/zero", "of=/dev/null", "bs=300M", "count=1", **limit)))

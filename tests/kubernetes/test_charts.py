@@ -45,6 +45,7 @@ def namespaces(box: dict) -> Cluster:
     return cluster
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_the_api_server_takes_what_is_rendered(namespaces, name) -> None:
     objects = [each for each in MANIFESTS[name] if each["kind"] not in FOREIGN]
@@ -153,6 +154,7 @@ def image(box: dict) -> str:
     return "localhost/tidegate"
 
 
+@pytest.mark.short
 def test_server_and_worker_are_installed_tested_upgraded_and_removed(pods, image) -> None:
     helm = Releases(pods)
     # The server listens on all of the machine's addresses: the Service's port is another one.

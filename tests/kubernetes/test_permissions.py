@@ -55,6 +55,7 @@ def worker(server: Server, pods: Cluster, tmp_path: Path) -> Iterator[tuple[str,
         process.stop()
 
 
+@pytest.mark.short
 def test_the_charts_permissions_are_enough(server, pods, worker) -> None:
     pool, begin = worker
     permit(pods)

@@ -84,6 +84,7 @@ def runs(server: Server, served: str, pods: Cluster) -> Runs:
     return Runs(server, pods, served)
 
 
+@pytest.mark.short
 def test_an_exit_code_is_told_with_the_last_words(runs) -> None:
     run, failure, id = runs.fails("sh -c 'echo the sluice is stuck; exit 3'")
     assert (failure["class"], failure["exit_code"]) == ("exit_code", 3)
@@ -101,6 +102,7 @@ ENDS = {
 }
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", ENDS)
 def test_the_class_of_a_failure(runs, name) -> None:
     command, variables, expected = ENDS[name]
@@ -130,6 +132,7 @@ KEPT = {
 }
 
 
+@pytest.mark.short
 @pytest.mark.parametrize("name", KEPT)
 def test_what_keeps_a_run_is_told_and_ends_it_in_time(runs, name) -> None:
     variables, word, expected = KEPT[name]
@@ -189,6 +192,7 @@ def fake_node(box: dict) -> Iterator[str]:
     subprocess.run([BOX, "fake-nodes", "0"], check=True)
 
 
+@pytest.mark.short
 def test_a_run_that_waits_is_cancelled(runs) -> None:
     id = runs.start("true", image="registry.invalid/nowhere:1")
     runs.waits(id, "registry.invalid")
@@ -224,6 +228,14 @@ def test_the_sdk_in_a_pod_is_heard_finished_and_cancelled(runs, flow_image) -> N
     eventually("the pod's events are here", 30, lambda: {"prefect.kubernetes.pod.running", "prefect.kubernetes.pod.succeeded"} <= told(), told)
 
 
+def test_a_flow_over_its_memory_is_told_of_as_such(runs, flow_image) -> None:
+    """The SDK's own parent process outlives the flow and calls it a crash; why, the cluster knows."""
+    id = runs.server.start(runs.server.deploy(runs.pool, runs.cluster.namespace, memory_limit="300Mi"), {"megabytes": 800})
+    assert runs.server.ended(id)["state_type"] == "CRASHED", runs.server.told(id)
+    told = lambda: any("OOMKilled" in line for line in runs.server.lines(id))  # noqa: E731
+    eventually("its memory is among the logs", 30, told, lambda: runs.server.told(id))
+
+
 @pytest.fixture
 def start(server: Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Starts workers that end with the test."""
@@ -238,6 +250,7 @@ def start(server: Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., P
         process.stop()
 
 
+@pytest.mark.short
 def test_a_worker_that_was_killed_finds_its_run_again(server, pods, start) -> None:
     pool = server.pool()
     runs, name = Runs(server, pods, pool), f"killed-{pool}"
@@ -265,6 +278,7 @@ def test_a_run_that_ended_while_no_worker_looked_is_told(server, pods, start) ->
     assert runs.crashed(id)[1]["exit_code"] == 6
 
 
+@pytest.mark.short
 def test_two_replicas_make_each_job_once(server, pods, start) -> None:
     pool = server.pool()
     runs = Runs(server, pods, pool)

@@ -1,5 +1,5 @@
-//! Whether CI can check the charts: they are rendered by Helm, which no package brings. What is left out is said, and not
-//! counted as passed.
+//! Whether CI can check the charts, and ask a real Kubernetes: Helm and the cluster are built from Go modules, since no package
+//! brings them. What is left out is said, and not counted as passed.
 
 use std::process::{Command, Stdio};
 
@@ -10,8 +10,7 @@ const SECONDS: &str = "240";
 
 /// Builds Helm if it is missing and that is quick; says why there is none.
 pub fn helm() -> Result<(), String> {
-    let is_there = Command::new(BOX).args(["missing", "helm"]).stdout(Stdio::null()).status();
-    if is_there.is_ok_and(|status| status.success()) {
+    if is_built(&["helm"]) {
         return Ok(());
     }
     match Command::new("timeout").args([SECONDS, BOX, "build", "helm"]).status() {
@@ -19,4 +18,18 @@ pub fn helm() -> Result<(), String> {
         Ok(status) => Err(format!("helm could not be built within {SECONDS} seconds ({status})")),
         Err(error) => Err(format!("helm could not be built: {error}")),
     }
+}
+
+/// Whether there is a cluster to start. Ten minutes of building are not begun here.
+pub fn cluster() -> Result<(), String> {
+    if is_built(&["kubernetes-box", "helm"]) {
+        Ok(())
+    } else {
+        Err(format!("the cluster's programs are not built\n   hint: {BOX} build kubernetes-box helm"))
+    }
+}
+
+fn is_built(tools: &[&str]) -> bool {
+    let missing = Command::new(BOX).arg("missing").args(tools).stdout(Stdio::null()).status();
+    missing.is_ok_and(|status| status.success())
 }

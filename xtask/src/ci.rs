@@ -116,6 +116,16 @@ fn run_steps(arguments: &Arguments, total: &mut Total) -> anyhow::Result<()> {
             Err(reason) => println!("\n== charts: LEFT OUT, and not counted: {reason}"),
         }
     }
+    if wanted("kubernetes") {
+        match charts::cluster() {
+            // The tests start the cluster, and end it again.
+            Ok(()) => {
+                let pytest = ["-m", "pytest", "tests/kubernetes", "-q", "-rs", "-m", "short", "-p", "no:cacheprovider"];
+                step("kubernetes", Command::new(&python).args(pytest));
+            }
+            Err(reason) => println!("\n== kubernetes: LEFT OUT, and not counted: {reason}"),
+        }
+    }
     step("compatibility (SDK 3.0)", &mut matrix::command("3.0", true)?);
     for target in ["tidegate", "tidegate-postgres"] {
         let pytest = ["-m", "pytest", "tests/compat", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider"];
