@@ -95,10 +95,21 @@ def node(images: list[Path]) -> None:
     wait_until("containerd answers", 60, ctr("version"), "containerd")
     for image in images:
         load(image)
-    start("kubelet", *inside, BOX, "kubelet", f"--config={STATE}/kubelet.yaml", f"--kubeconfig={STATE}/kubelet.kubeconfig",
-          f"--root-dir={STATE}/kubelet", f"--hostname-override={NODE}", "--node-labels=kubernetes-box=real")
-    wait_until("the kubelet is healthy", 60, ["curl", "-sf", "http://127.0.0.1:10248/healthz"], "kubelet")
+    start_kubelet(inside)
     wait_until("the node is ready", 90, kubectl("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=2s"), "kubelet")
+
+
+def start_kubelet(inside: list[str]) -> None:
+    """containerd listens before its part for kubelets is ready, and a kubelet that comes too early ends: then another one is started."""
+    for tries_left in reversed(range(10)):
+        start("kubelet", *inside, BOX, "kubelet", f"--config={STATE}/kubelet.yaml", f"--kubeconfig={STATE}/kubelet.kubeconfig",
+              f"--root-dir={STATE}/kubelet", f"--hostname-override={NODE}", "--node-labels=kubernetes-box=real")
+        try:
+            return wait_until("the kubelet is healthy", 60, ["curl", "-sf", "http://127.0.0.1:10248/healthz"], "kubelet")
+        except Failed:
+            if running("kubelet") or not tries_left:
+                raise
+            time.sleep(0.3)
 
 
 def load(image: Path) -> None:
