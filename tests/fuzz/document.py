@@ -23,6 +23,8 @@ def amended() -> Json:
     """The document, with paths below the API's address."""
     document = json.loads(OURS.read_text())
     document["paths"] = {path.removeprefix("/api"): item for path, item in document["paths"].items()}
+    # Who asks to wait waits, for up to a minute.
+    document["components"]["schemas"]["ClaimRequest"]["properties"]["wait_seconds"] |= {"minimum": 0, "maximum": 1}
     problem = {"$ref": "#/components/schemas/Problem"}
     for item in document["paths"].values():
         for operation in item.values():

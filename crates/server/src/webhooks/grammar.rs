@@ -19,12 +19,12 @@ pub fn check(template: &str) -> Result<(), Invalid> {
     if template.len() > LONGEST {
         return whole(format!("The template is longer than {LONGEST} bytes."));
     }
-    templates::check(template)?;
     let mut joins = 0;
     for part in parts(template) {
         let line = template[..part.at].matches('\n').count() + 1;
         part.check(&mut joins).map_err(|message| Invalid { line, message })?;
     }
+    templates::check(template)?;
     if joins > MOST_JOINS {
         return whole(format!("Joins texts {joins} times; templates of webhooks may do so {MOST_JOINS} times."));
     }
