@@ -84,10 +84,9 @@ def test_schedule_of_a_served_flow_starts_runs(api, runner, suffix):
             flow_runs={"deployment_id": {"any_": [deployment["id"]]}, "state": {"type": {"any_": ["COMPLETED"]}}}
         )
 
-    with get_client(sync_client=True) as client:
-        client.resume_deployment(deployment["id"])
-        runs = wait_until(done, what="a run that the schedule started")
-        client.pause_deployment(deployment["id"])
+    api.post(f"/deployments/{deployment['id']}/resume_deployment")
+    runs = wait_until(done, what="a run that the schedule started")
+    api.post(f"/deployments/{deployment['id']}/pause_deployment")
     assert runs[0]["parameters"] == {"number": 21}
     assert runs[0]["auto_scheduled"] is True
 
