@@ -189,6 +189,16 @@ impl Tx {
         self.execute(&sql).await.map(drop)
     }
 
+    /// Why a run crashed that has said itself that it did: its owner of then knows more. What is known already stands.
+    pub async fn explain_crash(&mut self, id: Uuid, token: i64, failure: &Failure) -> Result<bool> {
+        let mut sql = sql!("UPDATE flow_run SET failure_class = $1", failure.class.clone());
+        sql.push(", failure = ").bind(crate::value::json(failure));
+        sql.push(" WHERE id = ").bind(id).push(" AND owner_token = ").bind(token);
+        sql.push(" AND workspace_id = ").bind(self.workspace());
+        sql.push(" AND state_type = ").bind(StateType::Crashed).push(" AND failure IS NULL");
+        Ok(self.execute(&sql).await? > 0)
+    }
+
     /// Who runs a flow run, and how its infrastructure failed. `None` when there is no such run.
     pub async fn read_infrastructure(&mut self, id: Uuid) -> Result<Option<Infrastructure>> {
         let mut sql = Sql::new(

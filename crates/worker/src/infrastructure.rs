@@ -4,7 +4,7 @@
 use std::{fmt, future::Future, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tidegate_api::{events::Event, work_pools::WorkPool};
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -157,6 +157,18 @@ pub struct Exit {
     pub tail: Vec<Line>,
     /// It was asked to end, and whether it did could not be found out.
     pub is_unconfirmed: bool,
+    /// The run shall be tried again.
+    pub retry: Option<Retry>,
+}
+
+/// Another try that a policy grants a run, beside the tries that its flow allows itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    pub delay: Duration,
+    /// Why and how often, for people.
+    pub message: String,
+    /// What the run's next job has otherwise.
+    pub job_variables: Map<String, Value>,
 }
 
 /// Infrastructure that an earlier worker of the same name started, or was about to start.

@@ -111,8 +111,18 @@ fn fill(
     merge_env(&mut configuration, values.get("env"), Replace::Placeholder);
     values.extend(nest(variables)?);
     merge_env(&mut configuration, values.get("env"), Replace::Nothing);
-    Ok(template::apply_to_fields(&configuration, &values, environment))
+    let mut filled = template::apply_to_fields(&configuration, &values, environment);
+    // Templates made for the reference do not name these, and need not.
+    for key in OWN_VARIABLES {
+        if let Some(value) = values.get(key).filter(|_| !configuration.contains_key(key)) {
+            filled.insert(key.to_owned(), value.clone());
+        }
+    }
+    Ok(filled)
 }
+
+/// Variables that a job may have without its template's doing.
+const OWN_VARIABLES: [&str; 3] = ["failure_policy", "pod_patch", "profile"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Replace {

@@ -11,7 +11,10 @@ mod manifest;
 mod names;
 mod observe;
 mod options;
+mod patch;
 mod pod_events;
+mod policy;
+mod preview;
 mod required;
 mod seal;
 mod start;
@@ -31,12 +34,15 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use self::options::{Options, SecretKey};
 use self::{
     board::{Board, Sight},
     cluster::Cluster,
     observe::Scope,
     seal::Sealed,
+};
+pub use self::{
+    options::{Options, SecretKey},
+    preview::{DryRun, preview},
 };
 use crate::{
     infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop, Stray},
@@ -202,11 +208,12 @@ impl Infrastructure for Kubernetes {
     fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Spec, Failure> {
         let cluster_config = cluster_config(job)?;
         watch::Limits::check(&job.configuration)?;
-        let manifest = manifest::render(job)?;
+        let mut manifest = manifest::render(job)?;
+        patch::apply(&mut manifest, &job.configuration)?;
         let namespace = manifest::namespace(job)?;
         let about = &job.about;
         let mut sealed = seal::seal(manifest, namespace, attempt, about.work_pool_id, &self.worker, &self.options)?;
-        watch::Limits::of(&job.configuration).write(&mut sealed.job);
+        watch::Limits::of(&job.configuration)?.write(&mut sealed.job);
         Ok(Spec { sealed, work_pool: about.work_pool_id, cluster_config })
     }
 

@@ -18,6 +18,7 @@ mod outbox;
 mod output;
 pub mod process;
 mod report;
+mod retry;
 mod runs;
 mod worker;
 

@@ -29,11 +29,19 @@ pub(crate) enum Report {
     Nothing,
     Cancelled(String),
     Crashed(Failure),
+    /// The run has said that it crashed, and not why.
+    Explained(Failure),
 }
 
 /// Decides what to tell. `run` is the run as the server knows it after the end.
 pub(crate) fn decide(exit: &Exit, order: Order, run: &FlowRun) -> Report {
     let state = run.state_type.unwrap_or(StateType::Pending);
+    if let (StateType::Crashed, Order::GoOn | Order::Outlived, Some(failure)) = (state, order, &exit.failure)
+        && !exit.is_concluded
+        && exit.stop != Some(Stop::Cancel)
+    {
+        return Report::Explained(failure.clone());
+    }
     if order == Order::Lose || state.is_terminal() {
         return Report::Nothing;
     }
@@ -107,11 +115,17 @@ async fn send(
     let (kind, message, failure) = match report {
         Report::Nothing => return Ok(None),
         Report::Cancelled(message) => (StateType::Cancelled, message.clone(), None),
-        Report::Crashed(failure) => (StateType::Crashed, failure.to_string(), Some(failure)),
+        Report::Crashed(failure) | Report::Explained(failure) => {
+            (StateType::Crashed, failure.to_string(), Some(failure))
+        }
     };
     let state = StateCreate { message: Some(message), ..StateCreate::of(kind) };
     let is_cancelled = kind == StateType::Cancelled;
+    let is_explained = matches!(report, Report::Explained(_));
     let Some(token) = attempt.token else {
+        if is_explained {
+            return Ok(None);
+        }
         return client.set_flow_run_state(attempt.flow_run_id, state, is_cancelled).await.map(Some);
     };
     let verdict = Verdict { token, state: state.clone(), failure: failure.map(to_wire) };
@@ -156,6 +170,7 @@ mod tests {
             Report::Nothing => "nothing".to_owned(),
             Report::Cancelled(_) => "cancelled".to_owned(),
             Report::Crashed(failure) => failure.class.as_str().to_owned(),
+            Report::Explained(_) => "explained".to_owned(),
         }
     }
 
@@ -168,7 +183,8 @@ mod tests {
         for (end, order, state, retry_type, expected) in [
             (&well, Order::GoOn, Completed, None, "nothing"),
             (&failed, Order::GoOn, Completed, None, "nothing"),
-            (&failed, Order::GoOn, Crashed, None, "nothing"),
+            (&failed, Order::GoOn, Crashed, None, "explained"),
+            (&concluded, Order::GoOn, Crashed, None, "nothing"),
             (&well, Order::GoOn, Running, None, "exit_code"),
             (&well, Order::GoOn, Pending, None, "exit_code"),
             (&failed, Order::GoOn, Pending, None, "signal"),
@@ -184,7 +200,7 @@ mod tests {
             (&well, Order::Cancel, Completed, None, "nothing"),
             (&failed, Order::Lose, Running, None, "nothing"),
             (&failed, Order::Over, Completed, None, "nothing"),
-            (&failed, Order::Outlived, Crashed, None, "nothing"),
+            (&failed, Order::Outlived, Crashed, None, "explained"),
             (&failed, Order::Shutdown, Running, None, "preempted"),
             (&failed, Order::Kill, Pending, None, "preempted"),
         ] {

@@ -12,8 +12,9 @@ use tidegate_api::flow_runs::FlowRunSlotSummary;
 use tidegate_api::work_pools::{WorkPool, WorkPoolCreate, WorkPoolStatus, WorkPoolUpdate};
 use tidegate_client::Client;
 use tidegate_core::json::Json;
+use tidegate_worker::kubernetes::{self, DryRun};
 
-use super::{config, lookup, values};
+use super::{config, lookup, values, worker};
 use crate::failure::Failure;
 use crate::out::{self, Out};
 use crate::settings::{Settings, table};
@@ -51,12 +52,18 @@ pub enum Command {
     SetConcurrencyLimit { name: String, concurrency_limit: i64 },
     /// Remove the limit of a pool
     ClearConcurrencyLimit { name: String },
-    /// Show the scheduled runs of a pool
+    /// Show the scheduled runs of a pool, or the Job that a deployment's run would get
     Preview {
         name: String,
         /// How far to look ahead
         #[arg(long, default_value_t = 1.0)]
         hours: f64,
+        /// Show the Kubernetes Job that a run of this deployment (`FLOW/DEPLOYMENT` or an id) would get
+        #[arg(long)]
+        deployment: Option<String>,
+        /// Ask the cluster to check that Job, and show what it answers
+        #[arg(long, value_name = "WHERE", value_parser = ["server"], requires = "deployment")]
+        dry_run: Option<String>,
     },
     /// Show which runs hold the slots of a pool
     Slots { name: String },
@@ -136,7 +143,17 @@ pub async fn run(command: Command, client: &Client, settings: &Settings, out: &m
             }
             Ok(())
         }
-        Command::Preview { name, hours } => {
+        Command::Preview { name, deployment: Some(deployment), dry_run, .. } => {
+            let pool = lookup::work_pool(client, &name).await?;
+            let deployment = lookup::deployment(client, &deployment).await?;
+            let mut environment = settings.environment().variables.clone();
+            environment.extend(settings.for_python());
+            let dry_run = dry_run.map_or(DryRun::No, |_| DryRun::Server);
+            let options = worker::kubernetes(settings);
+            let of = (&pool, Some(&deployment));
+            Ok(out.json(&kubernetes::preview(client, environment, options, of, dry_run).await?)?)
+        }
+        Command::Preview { name, hours, .. } => {
             preview(&lookup::work_pool(client, &name).await?.name, None, hours, client, out).await
         }
         Command::Slots { name } => {

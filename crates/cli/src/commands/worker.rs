@@ -137,7 +137,8 @@ impl Kind {
     }
 }
 
-fn kubernetes(settings: &Settings) -> kubernetes::Options {
+/// What the settings say to a Kubernetes worker.
+pub fn kubernetes(settings: &Settings) -> kubernetes::Options {
     use table::kubernetes as key;
     let text = |setting| settings.text(setting).map(str::to_owned).filter(|text| !text.is_empty());
     let secret = |name, key| Some(SecretKey { name: text(name)?, key: text(key)? });

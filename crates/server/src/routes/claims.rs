@@ -192,6 +192,9 @@ async fn verdict(
         .write(id, async move |tx: &mut Tx| {
             let run = tx.read_flow_run(id).await?.ok_or_else(absent)?;
             if run.state_type.is_some_and(StateType::is_terminal) {
+                if let Some(failure) = &body.failure {
+                    tx.explain_crash(id, body.token, failure).await?;
+                }
                 let reason = Some("The run has ended already; its state stands.".to_owned());
                 let details = ResultDetails::Abort { reason };
                 return Ok(OrchestrationResult { state: run.state, status: Status::Abort, details });

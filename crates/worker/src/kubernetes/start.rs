@@ -43,7 +43,7 @@ pub(crate) async fn start(
         let made = Cluster::persist(patience, || async move {
             let path = format!("/api/v1/namespaces/{namespace}/secrets");
             match cluster.create(&path, secret).await {
-                Err(refusal) if refusal.is(409) => cluster.replace(&secret_path(namespace, name), secret).await,
+                Err(refusal) if refusal.is(409) => cluster.merge(&secret_path(namespace, name), secret).await,
                 answer => answer,
             }
             .inspect_err(told)

@@ -15,6 +15,8 @@ use super::{
     kill, lock,
     logs::Follower,
     options::Options,
+    policy::Policy,
+    seal,
     tell::Teller,
     verdict::{self, Hindrance, Phase},
 };
@@ -33,13 +35,14 @@ const QUESTIONS: u32 = 3;
 const AGAIN: Duration = Duration::from_secs(2);
 
 /// What the job says about waiting and output. Kept on the Job for the worker that may come after us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Limits {
     /// For all of the Job, in seconds.
     job: Option<i64>,
     /// For a pod that cannot start, in seconds; `None`: as long as its reason deserves.
     pod: Option<i64>,
     stream: bool,
+    policy: Policy,
 }
 
 impl Limits {
@@ -71,40 +74,46 @@ impl Limits {
         Ok(())
     }
 
-    pub(crate) fn of(configuration: &Map<String, Value>) -> Self {
+    pub(crate) fn of(configuration: &Map<String, Value>) -> Result<Self, Failure> {
         let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
         let seconds = |key: &str| configuration.get(key).and_then(number).filter(|seconds| *seconds > 0);
-        Self {
+        Ok(Self {
+            policy: Policy::parse(configuration.get("failure_policy"))?,
             job: seconds("job_watch_timeout_seconds"),
             pod: seconds("pod_watch_timeout_seconds").filter(|seconds| *seconds != UNCHOSEN),
             stream: !matches!(
                 configuration.get("stream_output").map(|value| as_text(value).to_lowercase()).as_deref(),
                 Some("false" | "0" | "no" | "off" | "f" | "n")
             ),
-        }
+        })
     }
 
-    pub(crate) fn write(self, job: &mut Value) {
-        let limits = json!({ "job": self.job, "pod": self.pod, "stream": self.stream });
+    pub(crate) fn write(&self, job: &mut Value) {
+        let memory = &job["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"];
+        let limits = json!({ "job": self.job, "pod": self.pod, "stream": self.stream, "memory": memory,
+            "policy": self.policy.to_value() });
         job["metadata"]["annotations"][LIMITS] = limits.to_string().into();
     }
 
-    fn read(job: Option<&Value>) -> Self {
+    fn read(job: Option<&Value>) -> (Self, Option<String>) {
         let text = job.and_then(|job| job["metadata"]["annotations"][LIMITS].as_str());
         let limits: Value = text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let policy = Policy::parse(limits.get("policy")).unwrap_or_default();
+        let memory = limits["memory"].as_str().map(str::to_owned);
         let stream = limits["stream"].as_bool().unwrap_or(true);
-        Self { job: limits["job"].as_i64(), pod: limits["pod"].as_i64(), stream }
+        (Self { job: limits["job"].as_i64(), pod: limits["pod"].as_i64(), stream, policy }, memory)
     }
 
     /// How long a hindrance is borne.
-    fn patience(self, hindrance: &Hindrance) -> Duration {
+    fn patience(&self, hindrance: &Hindrance) -> Duration {
         let usual = match (hindrance.class, hindrance.reason.as_str()) {
             (_, "InvalidImageName" | "ErrImageNeverPull") => 5,
             (FailureClass::ImagePull, _) => 300,
             (FailureClass::Unschedulable, _) => 600,
             _ => 120,
         };
-        Duration::from_secs(self.pod.unwrap_or(usual).unsigned_abs())
+        let own = self.policy.hold(hindrance.class);
+        own.unwrap_or_else(|| Duration::from_secs(self.pod.unwrap_or(usual).unsigned_abs()))
     }
 }
 
@@ -116,7 +125,7 @@ pub(crate) fn unseen() -> Exit {
 
 pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore>, news: mpsc::Sender<News>) -> Exit {
     let mut seen = live.sight.subscribe();
-    let limits = Limits::read(seen.borrow().job.as_ref());
+    let (limits, memory) = Limits::read(seen.borrow().job.as_ref());
     let deadline = limits.job.map(|seconds| Instant::now() + left_of(&seen.borrow(), seconds));
     let how = (live.is_adopted, limits.stream, if options.crash_logs { options.crash_log_lines } else { 0 });
     let mut follower =
@@ -179,7 +188,10 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         _ => failure,
     };
     let stop = *lock(&live.stop);
-    Exit { failure, is_concluded: false, stop, tail, is_unconfirmed: live.is_unconfirmed.is_cancelled() }
+    let attempt = snapshot.job.as_ref().and_then(seal::attempt_of);
+    let retry = attempt.zip(failure.as_ref()).filter(|_| stop.is_none());
+    let retry = retry.and_then(|(attempt, failure)| limits.policy.retry(failure, &attempt, memory.as_deref()));
+    Exit { failure, is_concluded: false, stop, tail, is_unconfirmed: live.is_unconfirmed.is_cancelled(), retry }
 }
 
 /// A Job that was asked to end has ended when nothing of it runs any more.

@@ -15,7 +15,7 @@ impl From<ExitRecord> for Exit {
             is_concluded: record.is_concluded,
             stop: record.stop,
             tail: record.tail,
-            is_unconfirmed: false,
+            ..Self::default()
         }
     }
 }
