@@ -55,7 +55,8 @@ def update(c):
         c.patch(by_id, body)
         c.get(by_id, show=["name", "value", "tags"])
     c.patch(by_id)
-    c.patch(by_id, {"name": _name(c, "other")})
+    for path in (by_id, by_name):
+        c.patch(path, {"name": _name(c, "other")})
     c.patch(by_name, {"name": _name(c, "renamed")})
     c.get(by_name)
     c.get(f"/variables/name/{_name(c, 'renamed')}", show=["name"])
