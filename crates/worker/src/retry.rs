@@ -1,5 +1,7 @@
 //! Scheduling a run again because its infrastructure failed, and not the flow: the flow keeps all the retries of its own.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 use tidegate_api::{
     Patch,
@@ -17,6 +19,9 @@ use crate::{
     infrastructure::{Attempt, Retry},
 };
 
+/// A run's variables can be changed only while it waits, and workers look ten seconds ahead.
+const UNSEEN: Duration = Duration::from_secs(20);
+
 /// Whether the run is scheduled again. If not, what happened is its end.
 pub(crate) async fn schedule(client: &Client, run: &FlowRun, attempt: &Attempt, retry: &Retry) -> bool {
     let id = run.id;
@@ -26,12 +31,6 @@ pub(crate) async fn schedule(client: &Client, run: &FlowRun, attempt: &Attempt, 
         return false;
     }
     let mut update = FlowRunUpdate::default();
-    if !retry.job_variables.is_empty() {
-        let mut variables: Map<String, Value> =
-            run.job_variables.as_ref().and_then(|given| given.value().as_object().cloned()).unwrap_or_default();
-        variables.extend(retry.job_variables.clone());
-        update.job_variables = Patch::Set(Value::Object(variables).into());
-    }
     // A run that has begun counts this as one of its tries: it gets that one back.
     if run.run_count > 0
         && let Some(retries) = run.empirical_policy.retries.filter(|retries| *retries > 0)
@@ -40,18 +39,27 @@ pub(crate) async fn schedule(client: &Client, run: &FlowRun, attempt: &Attempt, 
         policy.retries = Some(retries + 1);
         update.empirical_policy = Patch::Set(policy);
     }
+    let delay = if retry.job_variables.is_empty() { retry.delay } else { retry.delay.max(UNSEEN) };
     let scheduled = StateCreate {
         name: Some("AwaitingRetry".to_owned()),
         message: Some(retry.message.clone()),
         state_details: StateDetails {
-            scheduled_time: Some(now().plus_seconds(retry.delay.as_secs_f64()).into()),
+            scheduled_time: Some(now().plus_seconds(delay.as_secs_f64()).into()),
             ..StateDetails::default()
         },
         ..StateCreate::of(StateType::Scheduled)
     };
     let done = async {
         client.update_flow_run(id, &update).await?;
-        client.set_flow_run_state(id, scheduled, true).await
+        let result = client.set_flow_run_state(id, scheduled, true).await?;
+        if result.status == Status::Accept && !retry.job_variables.is_empty() {
+            let mut variables: Map<String, Value> =
+                run.job_variables.as_ref().and_then(|given| given.value().as_object().cloned()).unwrap_or_default();
+            variables.extend(retry.job_variables.clone());
+            let job_variables = Patch::Set(Value::Object(variables).into());
+            client.update_flow_run(id, &FlowRunUpdate { job_variables, ..FlowRunUpdate::default() }).await?;
+        }
+        Ok::<_, tidegate_client::Error>(result)
     };
     match done.await {
         Ok(result) if result.status == Status::Accept => {
