@@ -10,7 +10,7 @@ use tidegate_api::{
     logs::Log,
     task_runs::TaskRun,
 };
-use tidegate_core::time::Timestamp;
+use tidegate_core::{state::State, time::Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -67,9 +67,8 @@ impl Tx {
     }
 
     fn flow_run_row(&self, run: &FlowRun, idempotency_key: Option<String>) -> Vec<Value> {
-        let state = run.state.as_ref();
         let now = self.now();
-        vec![
+        let mut row = vec![
             run.id.into(),
             self.workspace().into(),
             run.created.unwrap_or(now).into(),
@@ -93,11 +92,9 @@ impl Tx {
             run.infrastructure_pid.clone().into(),
             run.created_by.as_ref().map_or(Value::Null, json),
             run.job_variables.clone().into(),
-            state.map(|state| state.id.0).into(),
-            state.map(|state| state.kind).into(),
-            state.map(|state| state.name.clone()).into(),
-            state.map(|state| state.timestamp).into(),
-            state.map_or(Value::Null, |state| Value::Json(state.to_stored_json())),
+        ];
+        row.extend(state_columns(run.state.as_ref()));
+        row.extend([
             run.run_count.into(),
             run.expected_start_time.into(),
             run.next_scheduled_start_time.into(),
@@ -106,7 +103,8 @@ impl Tx {
             run.total_run_time.into(),
             0_i64.into(),
             0_i64.into(),
-        ]
+        ]);
+        row
     }
 
     async fn import_task_runs(&mut self, runs: &[PastTaskRun]) -> Result<usize> {
@@ -121,9 +119,8 @@ impl Tx {
     }
 
     fn past_task_run_row(&self, run: &TaskRun) -> Vec<Value> {
-        let state = run.state.as_ref();
         let now = self.now();
-        vec![
+        let mut row = vec![
             run.id.into(),
             self.workspace().into(),
             run.created.unwrap_or(now).into(),
@@ -139,11 +136,9 @@ impl Tx {
             json_list(&run.tags),
             run.labels.clone().into(),
             Value::from(&run.task_inputs),
-            state.map(|state| state.id.0).into(),
-            state.map(|state| state.kind).into(),
-            state.map(|state| state.name.clone()).into(),
-            state.map(|state| state.timestamp).into(),
-            state.map_or(Value::Null, |state| Value::Json(state.to_stored_json())),
+        ];
+        row.extend(state_columns(run.state.as_ref()));
+        row.extend([
             run.run_count.into(),
             run.flow_run_run_count.into(),
             run.expected_start_time.into(),
@@ -151,7 +146,8 @@ impl Tx {
             run.start_time.into(),
             run.end_time.into(),
             run.total_run_time.into(),
-        ]
+        ]);
+        row
     }
 
     async fn import_artifacts(&mut self, artifacts: &[Artifact]) -> Result<usize> {
@@ -219,6 +215,17 @@ impl Tx {
         }
         Ok(count)
     }
+}
+
+/// `state_id`, `state_type`, `state_name`, `state_timestamp` and `state`.
+fn state_columns(state: Option<&State>) -> [Value; 5] {
+    [
+        state.map(|state| state.id.0).into(),
+        state.map(|state| state.kind).into(),
+        state.map(|state| state.name.clone()).into(),
+        state.map(|state| state.timestamp).into(),
+        state.map_or(Value::Null, |state| Value::Json(state.to_stored_json())),
+    ]
 }
 
 fn record(log: &Log) -> LogRecord {

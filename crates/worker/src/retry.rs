@@ -9,7 +9,7 @@ use tidegate_api::{
 };
 use tidegate_client::Client;
 use tidegate_core::{
-    orchestration::Status,
+    orchestration::{FlowRunPolicy, Status},
     state::{StateCreate, StateDetails, StateType},
 };
 use tracing::{info, warn};
@@ -30,15 +30,8 @@ pub(crate) async fn schedule(client: &Client, run: &FlowRun, attempt: &Attempt, 
     if known.is_none_or(|known| known.attempt != attempt.attempt) {
         return false;
     }
-    let mut update = FlowRunUpdate::default();
     // A run that has begun counts this as one of its tries: it gets that one back.
-    if run.run_count > 0
-        && let Some(retries) = run.empirical_policy.retries.filter(|retries| *retries > 0)
-    {
-        let mut policy = run.empirical_policy.clone();
-        policy.retries = Some(retries + 1);
-        update.empirical_policy = Patch::Set(policy);
-    }
+    let retries = run.empirical_policy.retries.filter(|retries| run.run_count > 0 && *retries > 0);
     let delay = if retry.job_variables.is_empty() { retry.delay } else { retry.delay.max(UNSEEN) };
     let scheduled = StateCreate {
         name: Some("AwaitingRetry".to_owned()),
@@ -50,7 +43,11 @@ pub(crate) async fn schedule(client: &Client, run: &FlowRun, attempt: &Attempt, 
         ..StateCreate::of(StateType::Scheduled)
     };
     let done = async {
-        client.update_flow_run(id, &update).await?;
+        if let Some(retries) = retries {
+            let policy = FlowRunPolicy { retries: Some(retries + 1), ..run.empirical_policy.clone() };
+            let empirical_policy = Patch::Set(policy);
+            client.update_flow_run(id, &FlowRunUpdate { empirical_policy, ..FlowRunUpdate::default() }).await?;
+        }
         let result = client.set_flow_run_state(id, scheduled, true).await?;
         if result.status == Status::Accept && !retry.job_variables.is_empty() {
             let mut variables: Map<String, Value> =

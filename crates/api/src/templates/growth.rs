@@ -73,7 +73,8 @@ impl<'t> Walk<'t> {
                     return refused("loops of templates are not recursive");
                 }
                 let size = self.size(&the.iter)?;
-                self.set(&the.target, size, Kept::Anyway)?;
+                // Its parts are there anyway.
+                self.name(&the.target, size);
                 self.items.extend(names(&the.target));
                 self.sized(the.filter_expr.as_ref())?;
                 self.rounds(&the.body)?;
@@ -87,18 +88,18 @@ impl<'t> Walk<'t> {
             Stmt::WithBlock(with) => {
                 for (target, value) in &with.assignments {
                     let size = self.size(value)?;
-                    self.set(target, size, Kept::Now)?;
+                    self.set(target, size)?;
                 }
                 self.statements(&with.body)
             }
             Stmt::Set(set) => {
                 let size = self.size(&set.expr)?;
-                self.set(&set.target, size, Kept::Now)
+                self.set(&set.target, size)
             }
             Stmt::SetBlock(set) => {
                 let output = self.captured(&set.body)?;
                 let size = self.filtered(set.filter.as_ref(), output)?;
-                self.set(&set.target, size, Kept::Now)
+                self.set(&set.target, size)
             }
             Stmt::FilterBlock(block) => {
                 let output = self.captured(&block.body)?;
@@ -130,15 +131,17 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn set(&mut self, target: &'t Expr<'t>, size: f64, kept: Kept) -> Result<(), Error> {
-        if let Kept::Now = kept {
-            self.kept = bounded(self.kept + size)?;
-        }
+    fn set(&mut self, target: &'t Expr<'t>, size: f64) -> Result<(), Error> {
+        self.kept = bounded(self.kept + size)?;
+        self.name(target, size);
+        Ok(())
+    }
+
+    fn name(&mut self, target: &'t Expr<'t>, size: f64) {
         for name in names(target) {
             let known = self.sizes.entry(name).or_default();
             *known = known.max(size);
         }
-        Ok(())
     }
 
     /// The size of what a body puts out.
@@ -243,13 +246,6 @@ impl<'t> Walk<'t> {
         let inner = self.filtered(filter.expr.as_ref(), output)?;
         bounded((inner + self.arguments(&filter.args)?) * growth(filter.name))
     }
-}
-
-/// Whether a name's value stays while the next ones are made.
-enum Kept {
-    Now,
-    /// Its parts are there anyway.
-    Anyway,
 }
 
 fn bounded(size: f64) -> Result<f64, Error> {

@@ -43,12 +43,7 @@ impl Refusal {
     }
 
     fn unheard(error: &dyn std::error::Error) -> Self {
-        let mut message = format!("the Kubernetes API cannot be reached: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
+        let message = format!("the Kubernetes API cannot be reached: {}", chain(error));
         Self { status: None, reason: "Unreachable".to_owned(), message, retry_after: None }
     }
 }
@@ -177,6 +172,12 @@ fn refusal(status: StatusCode, body: &[u8], retry_after: Option<Duration>) -> Re
 
 fn text_of(body: &[u8]) -> String {
     String::from_utf8_lossy(&body[..body.len().min(500)]).trim().to_owned()
+}
+
+/// An error with all its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Between half and one and a half of a pause.

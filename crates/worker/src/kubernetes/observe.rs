@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{board::Board, cluster::Cluster};
+use super::{
+    board::Board,
+    cluster::{Cluster, chain},
+};
 
 /// What keeps failing is told again after so long.
 const REMINDER: Duration = Duration::from_mins(1);
@@ -140,14 +143,4 @@ fn denied(error: &watcher::Error) -> bool {
         return false;
     };
     status.code == 403
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
