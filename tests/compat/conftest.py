@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,6 +87,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if words := config.stash.get(LAST_WORDS, ""):
         terminalreporter.section("the end of the server's log")
         terminalreporter.write_line(words)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Of a failed scenario: what its file's child processes said last."""
+    report = yield
+    children = getattr(item, "funcargs", {}).get("processes")
+    if report.failed and children is not None:
+        report.sections += [(f"the end of {child.log}", child.output[-4000:]) for child in children.children]
+    return report
 
 
 def drain_the_sdk() -> None:

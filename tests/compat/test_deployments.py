@@ -150,18 +150,19 @@ def test_run_that_nobody_starts_becomes_late(api, unique):
 
 
 def test_schedules_of_every_kind_are_stored(api, unique):
+    cron = Cron("30 6 * * MON-FRI", timezone="America/New_York", active=False, slug="cron", parameters={"times": 5})
     id, _ = deployed(
         unique,
         schedules=[
             Interval(timedelta(minutes=90), anchor_date=datetime(2013, 1, 1, tzinfo=timezone.utc), active=False, slug="interval"),
-            Cron("30 6 * * MON-FRI", timezone="America/New_York", active=False, slug="cron", parameters={"times": 5}),
+            cron,
             RRule("FREQ=WEEKLY;BYDAY=SU", timezone="UTC", active=False, slug="rrule"),
         ],
     )
 
     stored = {one["slug"]: one for one in api.get(f"/deployments/{id}/schedules")}
     assert stored["interval"]["schedule"]["interval"] == 5400
-    assert stored["cron"]["schedule"] == {"cron": "30 6 * * MON-FRI", "timezone": "America/New_York", "day_or": True}
+    assert stored["cron"]["schedule"] == {"cron": cron.cron, "timezone": cron.timezone, "day_or": cron.day_or}
     assert stored["cron"]["parameters"] == {"times": 5}
     assert stored["rrule"]["schedule"]["rrule"].splitlines()[-1] == "FREQ=WEEKLY;BYDAY=SU"
     assert not any(one["active"] for one in stored.values())

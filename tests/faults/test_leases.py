@@ -30,10 +30,10 @@ def _limited_run(server):
     return pool, deployment, run
 
 
-def _running_run(server):
+def _running_run(server, **extra):
     """A run that a worker has claimed and that runs."""
     flow, pool = server.flow(), server.pool()
-    run = server.scheduled_run(flow, pool)
+    run = server.scheduled_run(flow, pool, **extra)
     [claimed] = server.claim(pool)
     server.set_state(run, "RUNNING")
     return pool, run, claimed
@@ -144,3 +144,40 @@ def test_a_verdict_of_an_old_attempt_changes_nothing(make_server):
     assert server.post(f"/flow_runs/{run['id']}/verdict", verdict)["status"] == "ACCEPT"
     assert server.get(f"/flow_runs/{run['id']}/infrastructure")["failure"]["exit_code"] == 3
     assert server.run(run)["state_type"] == "CRASHED"
+
+
+def test_a_granted_try_changes_policy_variables_and_state_at_once_and_only_once(make_server):
+    server = make_server().start()
+    pool, run, claimed = _running_run(server, job_variables={"image": "a", "memory_limit": "1Gi"}, empirical_policy={"retries": 1})
+    again = {"type": "SCHEDULED", "name": "AwaitingRetry", "message": "more memory"}
+    grant = {"token": claimed["owner"]["token"], "state": again, "retry": {"job_variables": {"memory_limit": "2Gi"}}}
+    path = f"/flow_runs/{run['id']}/verdict"
+    assert server.post(path, {**grant, "token": grant["token"] - 1})["status"] == "ABORT"
+    assert server.post(path, grant)["status"] == "ACCEPT"
+    # The answer was lost on its way, and the worker says it once more.
+    assert server.post(path, grant)["status"] == "ABORT"
+    waiting = server.run(run)
+    assert (waiting["state"]["type"], waiting["state"]["name"], waiting["state"]["message"]) == ("SCHEDULED", "AwaitingRetry", "more memory")
+    assert waiting["job_variables"] == {"image": "a", "memory_limit": "2Gi"}
+    assert waiting["empirical_policy"]["retries"] == 2
+    [next_try] = server.claim(pool)
+    assert next_try["owner"]["attempt"] == claimed["owner"]["attempt"] + 1
+    assert next_try["flow_run"]["job_variables"]["memory_limit"] == "2Gi"
+
+
+def test_a_try_is_granted_to_a_run_that_said_itself_that_it_crashed_and_to_no_other_end(make_server):
+    server = make_server().start()
+    for end, status in (("CRASHED", "ACCEPT"), ("FAILED", "ABORT"), ("COMPLETED", "ABORT"), ("CANCELLED", "ABORT")):
+        _, run, claimed = _running_run(server)
+        server.set_state(run, end)
+        grant = {"token": claimed["owner"]["token"], "state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "retry": {}}
+        assert server.post(f"/flow_runs/{run['id']}/verdict", grant)["status"] == status, end
+        assert server.run(run)["state_type"] == ("SCHEDULED" if status == "ACCEPT" else end)
+
+
+def test_a_run_that_is_being_cancelled_is_not_tried_again(make_server):
+    server = make_server().start()
+    _, run, claimed = _running_run(server)
+    server.set_state(run, "CANCELLING")
+    grant = {"token": claimed["owner"]["token"], "state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "retry": {}}
+    assert server.post(f"/flow_runs/{run['id']}/verdict", grant)["state"]["type"] == "CANCELLED"

@@ -1,6 +1,7 @@
 //! Answers to proposed state changes, and our own worker protocol: claims, renewals and verdicts.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tidegate_core::{
     orchestration::Status,
     state::{State, StateCreate},
@@ -123,9 +124,20 @@ pub struct Failure {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     pub token: i64,
+    /// How the run ends; with `retry`, the SCHEDULED state in which it waits for another try.
     pub state: StateCreate,
     #[serde(default)]
     pub failure: Option<Failure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetryGrant>,
+}
+
+/// Another try for a run whose infrastructure failed, beside the tries that its flow allows itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RetryGrant {
+    /// What the run's next job has otherwise.
+    #[serde(default)]
+    pub job_variables: Map<String, Value>,
 }
 
 /// Who runs a flow run and how it failed, if it did (`GET /flow_runs/{id}/infrastructure`).

@@ -1,10 +1,17 @@
 //! Who runs what: claims, renewals, verdicts and lost leases. A claim is a state change like any other, decided by the
 //! rules; nothing here judges on its own.
 
-use tidegate_api::orchestration::{ClaimedRun, Failure, Infrastructure, OwnedRun, OwnerLease, RenewResponse};
+use serde_json::{Map, Value};
+use tidegate_api::{
+    Patch,
+    flow_runs::FlowRunUpdate,
+    orchestration::{ClaimedRun, Failure, Infrastructure, OwnedRun, OwnerLease, RenewResponse},
+};
 use tidegate_core::{
     ids::{DeploymentId, FlowRunId, TaskRunId},
-    orchestration::{FlowRun as RunFacts, FlowRunPolicyKind, LEASE_LOST, Owner, Status, propose_after_lost_lease},
+    orchestration::{
+        FlowRun as RunFacts, FlowRunPolicy, FlowRunPolicyKind, LEASE_LOST, Owner, Status, propose_after_lost_lease,
+    },
     state::{State, StateCreate, StateType},
     time::Timestamp,
 };
@@ -197,6 +204,39 @@ impl Tx {
         sql.push(" AND workspace_id = ").bind(self.workspace());
         sql.push(" AND state_type = ").bind(StateType::Crashed).push(" AND failure IS NULL");
         Ok(self.execute(&sql).await? > 0)
+    }
+
+    /// Prepares a run for another try at the word of its latest owner: the try that the infrastructure cost it is given
+    /// back, and its next job has these variables. Answers false, and changes nothing, when others have the run now or
+    /// it has ended in its own way.
+    pub async fn grant_retry(&mut self, id: Uuid, token: i64, job_variables: Map<String, Value>) -> Result<bool> {
+        // Without an owner it waits for its next try already, unless it has said itself that it crashed.
+        let owned = sql!(
+            "SELECT 1 FROM flow_run WHERE id = $1 AND owner_token = $2 AND (owner_name IS NOT NULL OR state_type = $3)",
+            id,
+            token,
+            StateType::Crashed
+        );
+        if self.optional(&owned, |_| Ok(())).await?.is_none() {
+            return Ok(false);
+        }
+        let Some(run) = self.read_flow_run(id).await? else { return Ok(false) };
+        let has_ended = run.state_type.is_some_and(StateType::is_terminal);
+        if has_ended && run.state_type != Some(StateType::Crashed) {
+            return Ok(false);
+        }
+        let mut update = FlowRunUpdate::default();
+        // A run that has begun counts this as one of its tries.
+        if let Some(retries) = run.empirical_policy.retries.filter(|retries| run.run_count > 0 && *retries > 0) {
+            update.empirical_policy =
+                Patch::Set(FlowRunPolicy { retries: Some(retries + 1), ..run.empirical_policy.clone() });
+        }
+        if !job_variables.is_empty() {
+            let mut all = run.job_variables.and_then(|own| own.value().as_object().cloned()).unwrap_or_default();
+            all.extend(job_variables);
+            update.job_variables = Patch::Set(Value::Object(all).into());
+        }
+        self.update_flow_run(id, update).await
     }
 
     /// Who runs a flow run, and how its infrastructure failed. `None` when there is no such run.

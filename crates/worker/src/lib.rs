@@ -18,7 +18,6 @@ mod outbox;
 mod output;
 pub mod process;
 mod report;
-mod retry;
 mod runs;
 mod worker;
 

@@ -4,18 +4,19 @@ use std::time::Duration;
 
 use tidegate_api::{
     flow_runs::FlowRun,
-    orchestration::{Failure as WireFailure, OrchestrationResult, Verdict},
+    orchestration::{Failure as WireFailure, OrchestrationResult, RetryGrant, Verdict},
 };
 use tidegate_client::Client;
 use tidegate_core::{
     orchestration::Status,
-    state::{StateCreate, StateType},
+    state::{StateCreate, StateDetails, StateType},
 };
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::{
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Stop},
+    clock::now,
+    infrastructure::{Attempt, Exit, Failure, FailureClass, Retry, Stop},
     runs::Order,
 };
 
@@ -31,10 +32,32 @@ pub(crate) enum Report {
     Crashed(Failure),
     /// The run has said that it crashed, and not why.
     Explained(Failure),
+    /// It failed, and its policy grants another try.
+    TriedAgain(Failure, Retry),
+}
+
+impl Report {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Nothing | Self::Cancelled(_) => None,
+            Self::Crashed(failure) | Self::Explained(failure) | Self::TriedAgain(failure, _) => Some(failure),
+        }
+    }
 }
 
 /// Decides what to tell. `run` is the run as the server knows it after the end.
 pub(crate) fn decide(exit: &Exit, order: Order, run: &FlowRun) -> Report {
+    match (verdict(exit, order, run), &exit.retry) {
+        (Report::Crashed(failure) | Report::Explained(failure), Some(retry))
+            if matches!(order, Order::GoOn | Order::Outlived) =>
+        {
+            Report::TriedAgain(failure, retry.clone())
+        }
+        (report, _) => report,
+    }
+}
+
+fn verdict(exit: &Exit, order: Order, run: &FlowRun) -> Report {
     let state = run.state_type.unwrap_or(StateType::Pending);
     if let (StateType::Crashed, Order::GoOn | Order::Outlived, Some(failure)) = (state, order, &exit.failure)
         && !exit.is_concluded
@@ -80,8 +103,8 @@ pub(crate) fn decide(exit: &Exit, order: Order, run: &FlowRun) -> Report {
     }
 }
 
-/// Says it, again and again while the server cannot be reached.
-pub(crate) async fn deliver(client: &Client, attempt: &Attempt, report: &Report) {
+/// Says it, again and again while the server cannot be reached. Answers whether the server took it.
+pub(crate) async fn deliver(client: &Client, attempt: &Attempt, report: &Report) -> bool {
     let mut wait = FIRST_RETRY;
     loop {
         match send(client, attempt, report).await {
@@ -89,10 +112,10 @@ pub(crate) async fn deliver(client: &Client, attempt: &Attempt, report: &Report)
                 let id = attempt.flow_run_id;
                 let state = result.state.map(|state| state.name).unwrap_or_default();
                 info!(flow_run.id = %id, state, status = ?result.status, "flow run {id} is now {state}");
-                return;
+                return result.status == Status::Accept;
             }
-            Ok(None) => return,
-            Err(error) if error.is_not_found() => return,
+            Ok(None) => return false,
+            Err(error) if error.is_not_found() => return false,
             Err(error) if error.is_transient() => {
                 metrics::counter!(crate::metrics::REPORT_ERRORS).increment(1);
                 warn!(flow_run.id = %attempt.flow_run_id, "cannot report on flow run {} yet: {error}", attempt.flow_run_id);
@@ -101,7 +124,7 @@ pub(crate) async fn deliver(client: &Client, attempt: &Attempt, report: &Report)
             }
             Err(error) => {
                 warn!(flow_run.id = %attempt.flow_run_id, "the server does not take the report on flow run {}: {error}", attempt.flow_run_id);
-                return;
+                return false;
             }
         }
     }
@@ -112,23 +135,27 @@ async fn send(
     attempt: &Attempt,
     report: &Report,
 ) -> tidegate_client::Result<Option<OrchestrationResult>> {
-    let (kind, message, failure) = match report {
+    let (kind, message) = match report {
         Report::Nothing => return Ok(None),
-        Report::Cancelled(message) => (StateType::Cancelled, message.clone(), None),
-        Report::Crashed(failure) | Report::Explained(failure) => {
-            (StateType::Crashed, failure.to_string(), Some(failure))
+        Report::Cancelled(message) => (StateType::Cancelled, message.clone()),
+        Report::Crashed(failure) | Report::Explained(failure) | Report::TriedAgain(failure, _) => {
+            (StateType::Crashed, failure.to_string())
         }
     };
     let state = StateCreate { message: Some(message), ..StateCreate::of(kind) };
     let is_cancelled = kind == StateType::Cancelled;
-    let is_explained = matches!(report, Report::Explained(_));
+    // Servers that lend no leases grant no tries either.
     let Some(token) = attempt.token else {
-        if is_explained {
+        if matches!(report, Report::Explained(_)) {
             return Ok(None);
         }
         return client.set_flow_run_state(attempt.flow_run_id, state, is_cancelled).await.map(Some);
     };
-    let verdict = Verdict { token, state: state.clone(), failure: failure.map(to_wire) };
+    let failure = report.failure().map(to_wire);
+    let verdict = match report {
+        Report::TriedAgain(_, retry) => Verdict { token, state: awaiting(retry), failure, retry: Some(grant(retry)) },
+        _ => Verdict { token, state: state.clone(), failure, retry: None },
+    };
     let result = client.send_verdict(attempt.flow_run_id, &verdict).await?;
     // An engine that was stopped before it could learn why has called it a crash.
     let is_crash = result.state.as_ref().is_some_and(|state| state.kind == StateType::Crashed);
@@ -136,6 +163,21 @@ async fn send(
         return client.set_flow_run_state(attempt.flow_run_id, state, true).await.map(Some);
     }
     Ok(Some(result))
+}
+
+/// The state in which a run waits for another try.
+fn awaiting(retry: &Retry) -> StateCreate {
+    let scheduled_time = Some(now().plus_seconds(retry.delay.as_secs_f64()).into());
+    StateCreate {
+        name: Some("AwaitingRetry".to_owned()),
+        message: Some(retry.message.clone()),
+        state_details: StateDetails { scheduled_time, ..StateDetails::default() },
+        ..StateCreate::of(StateType::Scheduled)
+    }
+}
+
+fn grant(retry: &Retry) -> RetryGrant {
+    RetryGrant { job_variables: retry.job_variables.clone() }
 }
 
 fn to_wire(failure: &Failure) -> WireFailure {
@@ -171,6 +213,7 @@ mod tests {
             Report::Cancelled(_) => "cancelled".to_owned(),
             Report::Crashed(failure) => failure.class.as_str().to_owned(),
             Report::Explained(_) => "explained".to_owned(),
+            Report::TriedAgain(..) => "tried again".to_owned(),
         }
     }
 
@@ -206,6 +249,25 @@ mod tests {
         ] {
             let run = run(state, retry_type);
             assert_eq!(told(end, order, &run), expected, "{order:?} {state:?} {retry_type:?} {end:?}");
+        }
+    }
+
+    #[test]
+    fn a_granted_try_comes_instead_of_the_end_unless_somebody_wanted_the_end() {
+        use StateType::{Cancelling, Crashed, Failed, Running};
+        let retry = Retry { delay: Duration::ZERO, message: "again".to_owned(), job_variables: serde_json::Map::new() };
+        let evicted = Exit { retry: Some(retry), ..exit(Some(FailureClass::Evicted), None, false) };
+        for (order, state, expected) in [
+            (Order::GoOn, Running, "tried again"),
+            (Order::Outlived, Running, "tried again"),
+            (Order::GoOn, Crashed, "tried again"),
+            (Order::GoOn, Failed, "nothing"),
+            (Order::GoOn, Cancelling, "cancelled"),
+            (Order::Cancel, Running, "cancelled"),
+            (Order::Shutdown, Running, "preempted"),
+            (Order::Lose, Running, "nothing"),
+        ] {
+            assert_eq!(told(&evicted, order, &run(state, None)), expected, "{order:?} {state:?}");
         }
     }
 }

@@ -25,6 +25,7 @@ FILES = {
 # Scenarios by the first SDK that does what they tell of.
 SCENARIOS: dict[str, tuple[int, int]] = {
     "test_results.py::test_json_results_are_readable_files": (3, 6),
+    "test_deployments.py::test_pausing_a_deployment_removes_its_scheduled_runs": (3, 4),
     # Delays that are no whole seconds.
     "test_retries.py::test_delayed_task_retry_waits_in_awaiting_retry": (3, 4),
     "test_blocks.py::test_flow_takes_a_block_by_reference": (3, 6),
@@ -39,6 +40,12 @@ SCENARIOS: dict[str, tuple[int, int]] = {
     "test_worker_channel.py::test_what_a_cancelled_run_left_is_cleaned_up": (3, 7),
 }
 
+# Scenarios that run into a fault of these SDKs, whatever the server.
+FAULTS: dict[str, set[tuple[int, int]]] = {
+    # Its runner signals a process object instead of a process id, for as long as the run is being cancelled.
+    "test_serve.py::test_cancelled_served_run_is_stopped": {(3, 2)},
+}
+
 
 def missing_files() -> list[str]:
     return [name for name, since in FILES.items() if since > SDK]
@@ -46,4 +53,5 @@ def missing_files() -> list[str]:
 
 def is_missing(name: str) -> bool:
     """Whether a scenario, named `file::function`, is more than this SDK can do."""
-    return SCENARIOS.get(name.split("[")[0], SDK) > SDK
+    name = name.split("[")[0]
+    return SCENARIOS.get(name, SDK) > SDK or SDK in FAULTS.get(name, ())

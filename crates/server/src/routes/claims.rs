@@ -13,7 +13,7 @@ use tidegate_api::orchestration::{
 };
 use tidegate_core::{
     orchestration::{FlowRunPolicyKind, Status},
-    state::StateType,
+    state::{StateCreate, StateType},
     time::Timestamp,
 };
 use tidegate_store::{Store, Tx, Wake, claims::Claimant, flow_run_states::Proposal};
@@ -183,42 +183,53 @@ async fn verdict(
     Body(body): Body<Verdict>,
 ) -> Result<Response, ApiError> {
     let started = store.now();
-    if !body.state.kind.is_terminal() || body.state.kind == StateType::Completed {
-        return Err(ApiError::unprocessable("A verdict is FAILED, CRASHED or CANCELLED."));
+    match (body.state.kind, &body.retry) {
+        (StateType::Failed | StateType::Crashed | StateType::Cancelled, None) | (StateType::Scheduled, Some(_)) => {}
+        _ => {
+            return Err(ApiError::unprocessable(
+                "A verdict is FAILED, CRASHED or CANCELLED, or SCHEDULED with `retry`.",
+            ));
+        }
     }
     let proposal =
         Proposal { token: Some(body.token), failure: body.failure.clone(), ..app.proposal(&caller, id, false) };
-    let result = store
-        .write(id, async move |tx: &mut Tx| {
-            let run = tx.read_flow_run(id).await?.ok_or_else(absent)?;
-            if run.state_type.is_some_and(StateType::is_terminal) {
-                if let Some(failure) = &body.failure {
-                    tx.explain_crash(id, body.token, failure).await?;
-                }
-                let reason = Some("The run has ended already; its state stands.".to_owned());
-                let details = ResultDetails::Abort { reason };
-                return Ok(OrchestrationResult { state: run.state, status: Status::Abort, details });
-            }
-            // A run that is being cancelled ends as CANCELLED, whatever its process said when it was killed.
-            let mut proposed = body.state.clone();
-            if run.state_type == Some(StateType::Cancelling) {
-                proposed.kind = StateType::Cancelled;
-                proposed.name = None;
-            }
-            let changed = tx.set_flow_run_state(id, proposed.clone(), &proposal).await?.ok_or_else(absent)?;
-            let fenced = matches!(changed.result.status, Status::Abort);
-            if changed.result.status == Status::Accept || fenced {
-                return Ok::<_, ApiError>(changed.result);
-            }
-            // The infrastructure is gone: no rule can keep the run in a state that nobody will ever leave.
-            if changed.result.state.as_ref().is_some_and(|state| state.kind == StateType::Scheduled) {
-                return Ok(changed.result);
-            }
-            let forced = proposal.clone().by(FlowRunPolicyKind::Minimal);
-            Ok(tx.set_flow_run_state(id, proposed, &forced).await?.ok_or_else(absent)?.result)
-        })
-        .await?;
+    let result = store.write(id, async move |tx: &mut Tx| judge(tx, id, &body, &proposal).await).await?;
     Ok(respond(result, started))
+}
+
+async fn judge(tx: &mut Tx, id: Uuid, body: &Verdict, proposal: &Proposal) -> Result<OrchestrationResult, ApiError> {
+    let run = tx.read_flow_run(id).await?.ok_or_else(absent)?;
+    let is_cancelling = run.state_type == Some(StateType::Cancelling);
+    let forced = proposal.clone().by(FlowRunPolicyKind::Minimal);
+    if let Some(retry) = &body.retry
+        && !is_cancelling
+        && tx.grant_retry(id, body.token, retry.job_variables.clone()).await?
+    {
+        // Its owner was looked at; a run that said itself that it crashed has none any more.
+        let granted = Proposal { token: None, ..forced };
+        return Ok(tx.set_flow_run_state(id, body.state.clone(), &granted).await?.ok_or_else(absent)?.result);
+    }
+    if run.state_type.is_some_and(StateType::is_terminal) {
+        if let Some(failure) = &body.failure {
+            tx.explain_crash(id, body.token, failure).await?;
+        }
+        let details = ResultDetails::Abort { reason: Some("The run has ended already; its state stands.".to_owned()) };
+        return Ok(OrchestrationResult { state: run.state, status: Status::Abort, details });
+    }
+    // A run that is being cancelled ends as CANCELLED, whatever its process said when it was killed.
+    let proposed = if is_cancelling {
+        StateCreate { message: body.state.message.clone(), ..StateCreate::of(StateType::Cancelled) }
+    } else {
+        body.state.clone()
+    };
+    let changed = tx.set_flow_run_state(id, proposed.clone(), proposal).await?.ok_or_else(absent)?;
+    let is_decided = matches!(changed.result.status, Status::Accept | Status::Abort);
+    let is_scheduled = changed.result.state.as_ref().is_some_and(|state| state.kind == StateType::Scheduled);
+    if is_decided || is_scheduled {
+        return Ok(changed.result);
+    }
+    // The infrastructure is gone: no rule can keep the run in a state that nobody will ever leave.
+    Ok(tx.set_flow_run_state(id, proposed, &forced).await?.ok_or_else(absent)?.result)
 }
 
 async fn infrastructure(Db(store): Db, Id(id): Id) -> Result<Json<Infrastructure>, ApiError> {

@@ -26,7 +26,6 @@ use crate::{
     logs::{Level, WORKER},
     output::Output,
     report::{self, Report},
-    retry,
     runs::Order,
 };
 
@@ -282,17 +281,9 @@ impl<I: Infrastructure> Worker<I> {
         metrics::counter!(crate::metrics::RUNS_ENDED, "class" => class).increment(1);
         if let Some(run) = self.read(attempt).await {
             let report = report::decide(exit, order, &run);
-            if let Report::Crashed(failure) | Report::Explained(failure) = &report {
+            if let Some(failure) = report.failure() {
                 output.send_last(&exit.tail).await;
                 self.logs.write(attempt.flow_run_id, WORKER, Level::Error, failure.to_string());
-                if let Some(retry) = exit.retry.as_ref()
-                    && matches!(order, Order::GoOn | Order::Outlived)
-                    && retry::schedule(&self.client, &run, attempt, retry).await
-                {
-                    self.logs.write(attempt.flow_run_id, WORKER, Level::Warning, retry.message.clone());
-                    self.tally.failed.fetch_add(1, Ordering::Relaxed);
-                    return self.infrastructure.forget(attempt).await;
-                }
             }
             let count = match report {
                 Report::Nothing if matches!(order, Order::GoOn | Order::Over) && exit.failure.is_none() => {
@@ -301,7 +292,12 @@ impl<I: Infrastructure> Worker<I> {
                 _ => &self.tally.failed,
             };
             count.fetch_add(1, Ordering::Relaxed);
-            report::deliver(&self.client, attempt, &report).await;
+            let is_taken = report::deliver(&self.client, attempt, &report).await;
+            if let Report::TriedAgain(_, retry) = &report
+                && is_taken
+            {
+                self.logs.write(attempt.flow_run_id, WORKER, Level::Warning, retry.message.clone());
+            }
         }
         self.infrastructure.forget(attempt).await;
     }
