@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 
 import pytest
 from prefect import get_client, resume_flow_run
@@ -96,7 +97,10 @@ def test_cancelled_run_is_stopped_by_the_worker(api, pool, unique):
 
 def test_suspended_run_is_started_again_in_a_new_process(api, pool, unique):
     run = start(deploy(pool, unique("suspends"), "jobs.py:suspends"))
-    api.wait_for_flow_run(run, "Suspended")
+    suspended = api.wait_for_flow_run(run, "Suspended")
+    # Upstream's worker may take the end of the first process for that of the second one, when that starts at once.
+    process = Path("/proc", suspended["infrastructure_pid"].split(":")[-1])
+    wait_until(lambda: not process.exists(), what="the end of the first process")
 
     resume_flow_run(run)
 

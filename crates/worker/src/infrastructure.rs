@@ -196,6 +196,14 @@ pub struct Stray {
     pub has_ended: bool,
 }
 
+/// A base job template that a backend has completed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completed {
+    pub template: Value,
+    /// What became of its fields, for people.
+    pub note: String,
+}
+
 /// A place where runs execute. One backend per worker.
 pub trait Infrastructure: Send + Sync + 'static {
     /// What a prepared run looks like to this backend.
@@ -209,6 +217,12 @@ pub trait Infrastructure: Send + Sync + 'static {
 
     /// The base job template of a new pool of this type.
     fn base_job_template() -> Value;
+
+    /// Completes a base job template that leaves to this backend what it can know; `None` if it is whole. An error says in
+    /// words for people what cannot be understood.
+    fn complete(_template: &Value) -> Result<Option<Completed>, String> {
+        Ok(None)
+    }
 
     /// Turns a resolved job into what `start` needs. Reads, but changes nothing.
     fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Self::Spec, Failure>;

@@ -122,7 +122,7 @@ fn fill(
 }
 
 /// Variables that a job may have without its template's doing.
-const OWN_VARIABLES: [&str; 3] = ["failure_policy", "pod_patch", "profile"];
+pub(crate) const OWN_VARIABLES: [&str; 3] = ["failure_policy", "pod_patch", "profile"];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Replace {

@@ -17,6 +17,7 @@ mod policy;
 mod preview;
 mod required;
 mod seal;
+mod short_form;
 mod start;
 mod tell;
 mod verdict;
@@ -45,7 +46,9 @@ pub use self::{
     preview::{DryRun, preview},
 };
 use crate::{
-    infrastructure::{Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop, Stray},
+    infrastructure::{
+        Attempt, Completed, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop, Stray,
+    },
     job::Job,
 };
 
@@ -203,6 +206,10 @@ impl Infrastructure for Kubernetes {
 
     fn base_job_template() -> Value {
         serde_json::from_str(include_str!("kubernetes/base_job_template.json")).expect("the file in the source is JSON")
+    }
+
+    fn complete(template: &Value) -> Result<Option<Completed>, String> {
+        short_form::complete(template)
     }
 
     fn prepare(&self, attempt: &Attempt, job: &Job) -> Result<Spec, Failure> {

@@ -27,6 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{info, warn};
 
 use self::pool::Pool;
+pub(crate) use self::pool::whole;
 use crate::{
     Options, Outcome,
     clock::now,

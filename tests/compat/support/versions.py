@@ -31,8 +31,6 @@ SCENARIOS: dict[str, tuple[int, int]] = {
     "test_blocks.py::test_flow_takes_a_block_by_reference": (3, 6),
     "test_caching_and_transactions.py::test_transaction_with_a_key_is_done_once": (3, 4),
     "test_concurrency.py::test_tag_limit_keeps_tasks_apart": (3, 4),
-    # Older workers take the end of the first process for that of the second one, when that starts at once.
-    "test_upstream_worker.py::test_suspended_run_is_started_again_in_a_new_process": (3, 7),
     "test_upstream_worker.py::test_worker_works_without_the_worker_channel": (3, 7),
     "test_variables.py::test_async_flow_reads_and_writes_variables": (3, 1),
     "test_worker_channel.py::test_worker_beats_over_the_channel_and_does_runs": (3, 7),

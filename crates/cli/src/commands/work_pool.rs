@@ -2,7 +2,7 @@
 
 mod template;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use comfy_table::Cell;
@@ -12,7 +12,8 @@ use tidegate_api::flow_runs::FlowRunSlotSummary;
 use tidegate_api::work_pools::{WorkPool, WorkPoolCreate, WorkPoolStatus, WorkPoolUpdate};
 use tidegate_client::Client;
 use tidegate_core::json::Json;
-use tidegate_worker::kubernetes::{self, DryRun};
+use tidegate_worker::infrastructure::Infrastructure as _;
+use tidegate_worker::kubernetes::{self, DryRun, Kubernetes};
 
 use super::{config, lookup, values, worker};
 use crate::failure::Failure;
@@ -111,7 +112,10 @@ pub async fn run(command: Command, client: &Client, settings: &Settings, out: &m
             if base_job_template.is_none() && concurrency_limit.is_none() && description.is_none() {
                 return Err(Failure::usage("nothing to change").hint("`tidegate work-pool update --help`").into());
             }
-            let template = base_job_template.map(|path| values::object_in_file(&path)).transpose()?;
+            let template = match base_job_template {
+                Some(path) => Some(template_in_file(&path, &lookup::work_pool(client, &name).await?.kind, out)?),
+                None => None,
+            };
             let update = WorkPoolUpdate {
                 base_job_template: template.map_or(Patch::Keep, |template| Patch::Set(Json::from(template))),
                 concurrency_limit: concurrency_limit.map_or(Patch::Keep, Patch::Set),
@@ -191,7 +195,7 @@ async fn create(arguments: Create, client: &Client, settings: &Settings, out: &m
         return Err(failure.hint("`--overwrite` changes it").into());
     }
     let template = match &arguments.base_job_template {
-        Some(path) => Some(values::object_in_file(path)?),
+        Some(path) => Some(template_in_file(path, &arguments.kind, out)?),
         None if existing.is_some() => None,
         None => Some(template::of_type(client, &arguments.kind).await?),
     };
@@ -226,6 +230,21 @@ async fn create(arguments: Create, client: &Client, settings: &Settings, out: &m
         out.json(&lookup::work_pool(client, name).await?)?;
     }
     Ok(())
+}
+
+/// A base job template; one for Kubernetes in its short form is completed.
+fn template_in_file(path: &Path, kind: &str, out: &mut Out) -> anyhow::Result<serde_json::Value> {
+    let template = values::object_in_file(path)?;
+    if kind != Kubernetes::TYPE {
+        return Ok(template);
+    }
+    match Kubernetes::complete(&template).map_err(|reason| Failure::new(format!("`{}`: {reason}", path.display())))? {
+        Some(completed) => {
+            out.warn(completed.note)?;
+            Ok(completed.template)
+        }
+        None => Ok(template),
+    }
 }
 
 async fn list(verbose: bool, client: &Client, out: &mut Out) -> anyhow::Result<()> {

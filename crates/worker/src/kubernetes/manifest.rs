@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{names, required};
+use super::{names, required, short_form};
 use crate::{
     infrastructure::{Failure, FailureClass},
     job::{Job, as_text, has_placeholder},
@@ -18,7 +18,11 @@ pub(crate) fn render(job: &Job) -> Result<Map<String, Value>, Failure> {
     let mut manifest = match job.configuration.get("job_manifest") {
         Some(Value::Object(manifest)) => manifest.clone(),
         Some(_) => return Err(broken("`job_manifest` is not an object")),
-        None => return Err(broken("the job's configuration has no `job_manifest`")),
+        None => {
+            let configuration = Value::Object(job.configuration.clone());
+            let unknown = short_form::complete(&json!({ "job_configuration": configuration })).err();
+            return Err(broken(unknown.as_deref().unwrap_or("the job's configuration has no `job_manifest`")));
+        }
     };
     required::complete(&mut manifest, &namespace(job)?)?;
     set_environment(&mut manifest, job)?;

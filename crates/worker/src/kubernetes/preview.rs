@@ -12,6 +12,7 @@ use super::{Kubernetes, Options, start};
 use crate::{
     infrastructure::{Attempt, Infrastructure},
     job::{self, Caller, Facts},
+    worker::whole,
 };
 
 /// Whether the cluster is asked what it thinks of the Job.
@@ -41,6 +42,8 @@ pub async fn preview(
         Some(deployment) => client.read_flow(deployment.flow_id).await?,
         None => None,
     };
+    let (pool, _) = whole::<Kubernetes>(pool.clone());
+    let pool = &pool;
     let facts = Facts { flow_run: &run, flow: flow.as_ref(), deployment, pool, worker_name: "preview" };
     let (flow_run_id, flow_run_name) = (run.id, run.name.clone());
     let attempt = Attempt { flow_run_id, flow_run_name, attempt: 1, token: None, owner: None };

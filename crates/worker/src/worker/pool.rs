@@ -45,7 +45,7 @@ impl<I: Infrastructure> Worker<I> {
             return Ok(Arc::clone(pool));
         }
         match (self.client.read_work_pool(&self.options.pool).await, last) {
-            (Ok(Some(pool)), _) => Ok(self.pool.remember(pool)),
+            (Ok(Some(pool)), _) => Ok(self.pool.remember(whole::<I>(pool).0)),
             (_, Some((_, pool))) => Ok(pool),
             (Err(error), None) => Err(error),
             (Ok(None), None) => Err(tidegate_client::Error::Status {
@@ -72,10 +72,14 @@ impl<I: Infrastructure> Worker<I> {
         }
         let template = pool.base_job_template.value();
         if template.as_object().is_none_or(serde_json::Map::is_empty) {
-            let base_job_template = Patch::Set(self.base_job_template().into());
+            let base_job_template = Patch::Set(self.base_job_template()?.into());
             let update = WorkPoolUpdate { base_job_template, ..WorkPoolUpdate::default() };
             self.client.update_work_pool(name, &update).await?;
             return Ok(());
+        }
+        let (pool, note) = whole::<I>(pool);
+        if let Some(note) = note {
+            warn!(work_pool.name = name, "{note}");
         }
         self.pool.remember(pool);
         Ok(())
@@ -87,7 +91,7 @@ impl<I: Infrastructure> Worker<I> {
             name: name.clone(),
             description: None,
             kind: I::TYPE.to_owned(),
-            base_job_template: self.base_job_template().into(),
+            base_job_template: self.base_job_template()?.into(),
             is_paused: false,
             concurrency_limit: None,
             storage_configuration: None,
@@ -112,7 +116,28 @@ impl<I: Infrastructure> Worker<I> {
         }
     }
 
-    fn base_job_template(&self) -> Value {
-        self.options.base_job_template.clone().unwrap_or_else(I::base_job_template)
+    /// The template of a pool that has none.
+    fn base_job_template(&self) -> anyhow::Result<Value> {
+        let Some(given) = self.options.base_job_template.clone() else { return Ok(I::base_job_template()) };
+        match I::complete(&given).map_err(anyhow::Error::msg)? {
+            Some(completed) => {
+                warn!(work_pool.name = self.options.pool, "{}", completed.note);
+                Ok(completed.template)
+            }
+            None => Ok(given),
+        }
+    }
+}
+
+/// The pool as runs are made from it, and what there is to say about its template. What cannot be completed is kept: its runs
+/// will say why they cannot be made.
+pub(crate) fn whole<I: Infrastructure>(mut pool: WorkPool) -> (WorkPool, Option<String>) {
+    match I::complete(&pool.base_job_template.value()) {
+        Ok(None) => (pool, None),
+        Ok(Some(completed)) => {
+            pool.base_job_template = completed.template.into();
+            (pool, Some(completed.note))
+        }
+        Err(reason) => (pool, Some(reason)),
     }
 }
