@@ -181,3 +181,17 @@ def test_a_run_that_is_being_cancelled_is_not_tried_again(make_server):
     server.set_state(run, "CANCELLING")
     grant = {"token": claimed["owner"]["token"], "state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "retry": {}}
     assert server.post(f"/flow_runs/{run['id']}/verdict", grant)["state"]["type"] == "CANCELLED"
+
+
+def test_why_a_run_crashed_is_added_to_its_own_word_once(make_server):
+    server = make_server().start()
+    _, run, claimed = _running_run(server)
+    server.set_state(run, "CRASHED")
+    path, token = f"/flow_runs/{run['id']}/verdict", claimed["owner"]["token"]
+    told = {"token": token, "state": {"type": "CRASHED", "message": "by the worker"}, "failure": {"class": "oom_killed", "message": "too much"}}
+    assert server.post(path, {**told, "token": token - 1})["status"] == "ABORT"
+    assert server.get(f"/flow_runs/{run['id']}/infrastructure")["failure"] is None
+    assert server.post(path, told)["status"] == "ABORT"
+    assert server.post(path, {**told, "failure": {"class": "evicted"}})["status"] == "ABORT"
+    assert server.get(f"/flow_runs/{run['id']}/infrastructure")["failure"]["class"] == "oom_killed"
+    assert server.run(run)["state"]["message"] != "by the worker"

@@ -273,3 +273,6 @@ impl LowercaseFirst for String {
         characters.next().map_or_else(Self::new, |first| first.to_lowercase().chain(characters).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;
