@@ -5,6 +5,7 @@ mod answer;
 pub mod app;
 mod automations;
 pub mod blocks;
+mod bounded_output;
 mod csrf;
 pub mod error;
 pub mod extract;

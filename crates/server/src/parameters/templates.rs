@@ -15,6 +15,7 @@ use tidegate_api::templates::{environment, guard, syntax};
 use tidegate_core::time::Timestamp;
 
 use super::{Fill, bounded, humanize, moments::Moment, python};
+use crate::bounded_output::BoundedOutput;
 
 /// The most that a template may make, in bytes.
 const LARGEST: usize = 1_000_000;
@@ -159,11 +160,11 @@ pub fn render(template: &str, fill: &Fill) -> Result<String, String> {
     environment.add_filter("flow_run_id", flow_run_id);
     guard(template).map_err(|error| syntax(&error, template))?;
     let compiled = environment.template_from_str(template).map_err(|error| syntax(&error, template))?;
-    let mut out = Bounded(Vec::new());
+    let mut out = BoundedOutput::new(LARGEST);
     compiled
         .render_captured_to(fill.context.clone(), &mut out)
         .map_err(|error| format!("Failed to render template due to the following error: {error}"))?;
-    Ok(String::from_utf8_lossy(&out.0).into_owned())
+    Ok(String::from_utf8_lossy(&out.bytes).into_owned())
 }
 
 /// Values look as they do in the reference's templates, which are Python's.
@@ -177,23 +178,6 @@ fn write_as_python(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Valu
             out.write_str(&python::repr(&value)).map_err(Error::from)
         }
         _ => escape_formatter(out, state, value),
-    }
-}
-
-/// A text that does not grow for ever.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > LARGEST {
-            return Err(std::io::Error::other(format!("a template may make at most {LARGEST} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::Value as JsonValue;
 
 pub use super::grammar::check;
 use super::{Message, filters};
+use crate::bounded_output::BoundedOutput;
 
 /// Bytes of what a template makes, and of what each filter answers.
 pub(super) const MOST_OUTPUT: usize = 2 * 1024 * 1024;
@@ -42,10 +43,10 @@ pub fn render(template: &str, message: &Message) -> Result<String, String> {
         ("raw_body", Value::from(message.text())),
         ("query", value_of(&JsonValue::Object(message.query_fields()))),
     ]));
-    let mut out = Bounded(Vec::new());
+    let mut out = BoundedOutput::new(MOST_OUTPUT);
     let compiled = environment.template_from_str(template).map_err(|error| told(&error))?;
     compiled.render_captured_to(context, &mut out).map_err(|error| told(&error))?;
-    String::from_utf8(out.0).map_err(|_| "the template made no text".into())
+    String::from_utf8(out.bytes).map_err(|_| "the template made no text".into())
 }
 
 fn told(error: &Error) -> String {
@@ -58,23 +59,6 @@ fn told(error: &Error) -> String {
     }
     let detail = error.detail().map_or_else(|| error.to_string(), ToOwned::to_owned);
     error.line().map_or(detail.clone(), |line| format!("line {line} of the template: {detail}"))
-}
-
-/// Takes so much and no more.
-struct Bounded(Vec<u8>);
-
-impl std::io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > MOST_OUTPUT {
-            return Err(std::io::Error::other(format!("the template makes more than {MOST_OUTPUT} bytes")));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Headers by name in whatever case.
