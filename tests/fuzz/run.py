@@ -39,7 +39,7 @@ def main() -> int:
         output = _run(_command(options, schema, url), folder)
     requests = _number(r"Test cases:\s+(\d+) generated", output)
     tested = _number(r"Tested: (\d+)", output)
-    failed = _number(r"found (\d+) unique failure", output) + _number(r"(\d+) errors?,? in ", output)
+    failed = _number(r"found (\d+) unique failure", output) + _number(r"(\d+) errors?\b[^\n]* in [\d.]+s", output)
     print(f"{requests} requests to {tested} operations")
     if not options.small and requests < LEAST_REQUESTS:
         print(f"fewer than {LEAST_REQUESTS} requests")

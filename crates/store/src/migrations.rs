@@ -25,7 +25,7 @@ macro_rules! migrations {
 
 migrations! { 1 "0001_initial", 2 "0002_block_document_users", 3 "0003_event_link_key", 4 "0004_task_queue", 5 "0005_total_orders",
 6 "0006_automations", 7 "0007_webhooks", 8 "0008_slot_waiters", 9 "0009_cleanup_messages",
-10 "0010_log_blocks" }
+10 "0010_log_blocks", 11 "0011_automation_revision" }
 
 /// Arbitrary and fixed: servers that start together wait here for the one that migrates.
 const LOCK: i64 = 0x7469_6465;

@@ -25,6 +25,8 @@ use crate::App;
 
 /// Events looked at in one pass.
 const PAGE: i64 = 500;
+/// Triggers that these events may concern: others wait for what an evaluation has in hand. One event is always looked at whole.
+const MATCHES: usize = 1_000;
 /// How long one server is the one that evaluates without saying so again.
 const HELD_SECONDS: f64 = 15.0;
 const RENEWED_SECONDS: f64 = 5.0;
@@ -120,9 +122,11 @@ impl Service for Triggers {
                 return Ok(Report { items: 0, more: true });
             }
         }
-        let more = page > 0 && events.len() as i64 >= page;
+        let (steps, looked_at) = self.matched(&events)?;
+        let more = looked_at < events.len() || (page > 0 && events.len() as i64 >= page);
+        let events = &events[..looked_at];
         let to = events.last().map_or(self.read, |(position, _)| *position);
-        let steps = self.steps(app, &events).await?;
+        let steps = self.put_in_order(app, events, steps).await?;
         let done = self.evaluate(app, steps, to, more).await?.unwrap_or_default();
         Ok(Report { items: done.firings, more: more || done.more })
     }
@@ -179,11 +183,14 @@ impl Triggers {
         self.next_end = NextEnd::Unknown;
     }
 
-    /// What the events of a page mean to the triggers.
-    async fn steps(&mut self, app: &App, events: &[(Position, StoredEvent)]) -> anyhow::Result<Vec<Step>> {
-        let Some(known) = &self.known else { return Ok(Vec::new()) };
-        let mut steps = Vec::new();
-        for (position, stored) in events {
+    /// What the events of a page mean to the triggers, and how many of the events were looked at.
+    fn matched(&self, events: &[(Position, StoredEvent)]) -> anyhow::Result<(Vec<Step>, usize)> {
+        let (mut steps, mut count) = (Vec::new(), 0);
+        let Some(known) = &self.known else { return Ok((steps, events.len())) };
+        for (looked_at, (position, stored)) in events.iter().enumerate() {
+            if count >= MATCHES {
+                return Ok((steps, looked_at));
+            }
             if !known.candidates.know_name(&stored.event) {
                 continue;
             }
@@ -192,10 +199,11 @@ impl Triggers {
             candidates.retain(|trigger| trigger.since < *position);
             let matches = matches_of(&candidates, &event);
             if !matches.is_empty() {
+                count += matches.len();
                 steps.push(Step { event, matches, waits: false, waited: false });
             }
         }
-        self.put_in_order(app, events, steps).await
+        Ok((steps, events.len()))
     }
 
     /// Lets events wait for those that they follow, and brings back those that waited for one of these.

@@ -58,8 +58,13 @@ fn parts(template: &str) -> Vec<Part> {
         let (code, length) = inside(&rest[skipped..], end);
         let code = code.trim_start_matches(['-', '+']).trim_start().to_owned();
         let tag = (end == "%}").then(|| word(&code).to_owned());
+        let is_raw = tag.as_deref() == Some("raw");
         parts.push(Part { at, tag, code });
         at += skipped + length;
+        if is_raw {
+            // What looks like tags or comments in there is text.
+            at += template[at..].find("endraw").unwrap_or(template.len() - at);
+        }
     }
     parts
 }
@@ -191,6 +196,7 @@ mod tests {
             ("{% set a = {'x': body} %}", "no mappings"),
             ("{{ {'x': {'y': 1}} }}", "no mappings"),
             ("{{ body|indent(1000000) }}", "no filter `indent`"),
+            ("{% raw %}{# {% endraw %}{{ 2 * 2 }}{# #}", "do not multiply"),
             ("{% include 'x' %}", "no tag `include`"),
             (&"{{ body ~ body }}".repeat(21), "Joins texts 21 times"),
             (&" ".repeat(70_000), "longer than"),

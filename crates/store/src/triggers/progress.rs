@@ -19,7 +19,9 @@ impl Tx {
     /// `None` while there never was an automation.
     pub async fn read_trigger_progress(&mut self) -> Result<Option<Progress>> {
         let sql = sql!(
-            "SELECT transaction_id, sequence, revision, holder, held_until FROM trigger_progress WHERE workspace_id = $1",
+            "SELECT transaction_id, sequence, coalesce(revision, 0), holder, held_until FROM trigger_progress \
+             LEFT JOIN automation_revision ON automation_revision.workspace_id = trigger_progress.workspace_id \
+             WHERE trigger_progress.workspace_id = $1",
             self.workspace()
         );
         self.optional(&sql, |row| {
@@ -37,12 +39,21 @@ impl Tx {
     /// events can count for what is new. Evaluation begins there if there was nothing to evaluate before.
     pub(crate) async fn automations_changed(&mut self) -> Result<Position> {
         let head = self.outbox_head().await?;
+        // Looked at first: a conflict waits for the evaluation that has the row.
+        if self.read_trigger_progress().await?.is_none() {
+            self.execute(&sql!(
+                "INSERT INTO trigger_progress (workspace_id, transaction_id, sequence) VALUES ($1, $2, $3) \
+                 ON CONFLICT (workspace_id) DO NOTHING",
+                self.workspace(),
+                head.transaction,
+                head.sequence,
+            ))
+            .await?;
+        }
         self.execute(&sql!(
-            "INSERT INTO trigger_progress (workspace_id, transaction_id, sequence, revision) VALUES ($1, $2, $3, 1) \
-             ON CONFLICT (workspace_id) DO UPDATE SET revision = trigger_progress.revision + 1",
+            "INSERT INTO automation_revision (workspace_id, revision) VALUES ($1, 1) \
+             ON CONFLICT (workspace_id) DO UPDATE SET revision = automation_revision.revision + 1",
             self.workspace(),
-            head.transaction,
-            head.sequence,
         ))
         .await?;
         self.wake(Wake::Automations);
