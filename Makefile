@@ -2,7 +2,7 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo demo-kubernetes test bench fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
+.PHONY: build demo demo-kubernetes test bench bench-kubernetes fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
 
 # target/release/tidegate
 build:
@@ -24,6 +24,11 @@ test:
 # Tidegate beside the reference, on this machine: figures and ratios. Takes about half an hour; nothing fails for being slow.
 bench:
 	cargo run --release --package xtask -- bench $(BENCH)
+
+# How quickly and cheaply runs become Jobs, on the cluster of kubernetes-up with nodes that kwok plays; upstream's worker beside ours. As root.
+bench-kubernetes: build
+	tests/kubernetes/box/box build kubernetes-box kwok
+	TIDEGATE_BIN="$(CURDIR)/target/release/tidegate" "$$(scripts/python-env sdk)" tests/kubernetes/bench/run.py $(BENCH)
 
 # Every operation with what a generator makes of its schema, 20,000 requests and more: no 5xx, and answers that fit.
 fuzz: build

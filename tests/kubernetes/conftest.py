@@ -85,7 +85,8 @@ def cluster(box: dict) -> Iterator[Cluster]:
     """A namespace of the test's own, with its default service account."""
     cluster = Cluster(f"test-{uuid.uuid4().hex[:8]}", box)
     cluster("create", "namespace", cluster.namespace)
-    cluster.eventually("a default service account", 30, lambda: cluster.get("serviceaccount", "default"))
+    # After an outage of the API server the cluster's own controllers come back with pauses of their own.
+    cluster.eventually("a default service account", 120, lambda: cluster.get("serviceaccount", "default"))
     yield cluster
     cluster("delete", "namespace", cluster.namespace, "--wait=false")
 

@@ -55,7 +55,7 @@ pub fn start(settings: &Settings, part: Part, has_colour: bool) {
     };
 }
 
-/// Libraries below us are interesting only when nothing else is.
+/// Libraries below us are interesting only when nothing else is. That of Kubernetes tells errors which it also returns.
 fn directives(level: &str) -> String {
     let level = match level {
         "DEBUG" => "debug",
@@ -63,5 +63,7 @@ fn directives(level: &str) -> String {
         "ERROR" | "CRITICAL" => "error",
         _ => "info",
     };
-    format!("{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,tungstenite=warn,tokio_postgres=warn")
+    format!(
+        "{level},hyper=warn,hyper_util=warn,reqwest=warn,rustls=warn,tungstenite=warn,tokio_postgres=warn,kube_client=off"
+    )
 }

@@ -258,6 +258,11 @@ pub trait Infrastructure: Send + Sync + 'static {
         async { false }
     }
 
+    /// What tells the place of some infrastructure from other places of this backend: a label for its run.
+    fn locality(&self, _identifier: &Identifier) -> Option<(&'static str, String)> {
+        None
+    }
+
     /// Removes what a survey found and nobody wants.
     fn discard(&self, _identifier: &Identifier) -> impl Future<Output = ()> + Send {
         async {}

@@ -13,6 +13,7 @@ use tidegate_client::Client;
 use uuid::Uuid;
 
 pub use environment::Caller;
+pub(crate) use environment::is_own_header;
 use indexmap::IndexMap;
 #[cfg(test)]
 pub(crate) use references::Reference;

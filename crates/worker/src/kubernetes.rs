@@ -5,6 +5,8 @@ mod board;
 mod cluster;
 mod diagnosis;
 mod hints;
+mod identity;
+mod inventory;
 mod kill;
 mod logs;
 mod manifest;
@@ -33,11 +35,12 @@ use serde_json::{Map, Value};
 use tidegate_api::work_pools::WorkPool;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::{
     board::{Board, Sight},
-    cluster::Cluster,
+    cluster::{Cluster, Patience},
+    identity::{Identity, Known},
     observe::Scope,
     seal::Sealed,
 };
@@ -54,9 +57,6 @@ use crate::{
 
 /// How long a run may go on with no worker there.
 const OUTLIVES: Duration = Duration::from_mins(5);
-/// A Job this old has been told of to the server by whoever made it.
-const SETTLED: Duration = Duration::from_mins(1);
-const PAGE: usize = 500;
 
 /// The Kubernetes backend.
 pub struct Kubernetes {
@@ -74,6 +74,7 @@ pub struct Kubernetes {
 /// A cluster, and what is seen of it.
 struct Place {
     cluster: Cluster,
+    identity: Known,
     board: Arc<Board>,
     /// The namespaces that are looked at; `None` for all of them.
     observed: Mutex<HashSet<Option<String>>>,
@@ -81,6 +82,7 @@ struct Place {
 
 /// A run in our hands.
 struct Live {
+    run: (uuid::Uuid, i64),
     place: Arc<Place>,
     sight: Arc<Sight>,
     is_adopted: bool,
@@ -126,10 +128,24 @@ impl Kubernetes {
             Some(config) => Cluster::configured(config).await?,
             None => Cluster::own().await?,
         };
-        let place = Arc::new(Place { cluster, board: Arc::default(), observed: Mutex::default() });
+        let place =
+            Arc::new(Place { cluster, identity: Known::default(), board: Arc::default(), observed: Mutex::default() });
         places.insert(key, Arc::clone(&place));
         lock(&self.surveyed).push(Arc::clone(&place));
         Ok(place)
+    }
+
+    /// Which cluster this is, asked for until somebody answers. A wrong one is refused.
+    async fn identity(&self, place: &Place, patience: Patience) -> Result<Identity, Failure> {
+        let unreachable = |refusal: cluster::Refusal| {
+            let message = format!("The Kubernetes API does not say which cluster it is: {refusal}.");
+            Failure::new(FailureClass::StartFailed, message.replace("..", "."))
+        };
+        let configured = self.options.cluster_uid.as_deref();
+        let learn = || place.identity.learn(&place.cluster, configured);
+        let known = Cluster::persist(patience, learn).await.map_err(unreachable)?;
+        known
+            .map_err(|wrong| Failure::new(FailureClass::ConfigError, format!("The cluster is the wrong one: {wrong}.")))
     }
 
     /// Sees to it that a namespace is looked at.
@@ -147,9 +163,10 @@ impl Kubernetes {
         tokio::spawn(async move { end.run_until_cancelled(observe::observe(cluster, board, scope)).await });
     }
 
-    fn take_in(&self, place: Arc<Place>, sight: Arc<Sight>, is_adopted: bool) -> Identifier {
+    fn take_in(&self, attempt: &Attempt, place: Arc<Place>, sight: Arc<Sight>, is_adopted: bool) -> Identifier {
         let identifier = sight.identifier();
         let live = Live {
+            run: (attempt.flow_run_id, attempt.attempt),
             place,
             sight,
             is_adopted,
@@ -159,36 +176,6 @@ impl Kubernetes {
         };
         lock(&self.live).entry(identifier.clone()).or_insert_with(|| Arc::new(live));
         identifier
-    }
-
-    /// The namespaces in which runs of a pool may be.
-    fn namespaces(&self, pool: &WorkPool) -> Vec<String> {
-        if !self.options.namespaces.is_empty() {
-            return self.options.namespaces.clone();
-        }
-        let template = pool.base_job_template.value();
-        let usual = template["variables"]["properties"]["namespace"]["default"].as_str();
-        let fixed =
-            template["job_configuration"]["namespace"].as_str().filter(|text| !crate::job::has_placeholder(text));
-        vec![fixed.or(usual).unwrap_or("default").to_owned()]
-    }
-
-    /// All Jobs of a pool in a namespace, page by page.
-    async fn list(&self, place: &Place, namespace: Option<&str>, pool: uuid::Uuid) -> anyhow::Result<Vec<Value>> {
-        let base = namespace.map_or_else(|| "/apis/batch/v1/jobs".to_owned(), start::jobs_path);
-        let (mut jobs, mut next) = (Vec::new(), String::new());
-        loop {
-            let path = format!(
-                "{base}?limit={PAGE}&labelSelector={}%3D{pool}&continue={next}",
-                seal::WORK_POOL.replace('/', "%2F")
-            );
-            let page = place.cluster.get(&path).await?;
-            jobs.extend(page["items"].as_array().into_iter().flatten().map(observe::slim_value));
-            page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
-            if next.is_empty() {
-                return Ok(jobs);
-            }
-        }
     }
 }
 
@@ -229,17 +216,21 @@ impl Infrastructure for Kubernetes {
             Failure::new(FailureClass::ConfigError, format!("The Kubernetes cluster cannot be reached: {error:#}."))
                 .with_hint("check the worker's service account or kubeconfig, or the run's `cluster_config`")
         })?;
-        let Sealed { name, namespace, .. } = &spec.sealed;
+        let patience = Patience { tries: self.options.tries, within: self.options.patience };
+        let identity = self.identity(&place, patience).await?;
+        let mut sealed = spec.sealed.clone();
+        identity.stamp(&mut sealed.job);
+        let Sealed { name, namespace, .. } = &sealed;
         // Seen from before it exists: nothing that happens to it is missed.
         let sight = place.board.hold(namespace, name);
         self.observe(&place, namespace, spec.work_pool);
-        match start::start(&place.cluster, &self.options, attempt, &spec.sealed, &news).await {
+        match start::start(&place.cluster, &identity, patience, attempt, &sealed, &news).await {
             Ok(job) => {
                 sight.see_job(Some(observe::slim_value(&job)));
-                Ok(self.take_in(place, sight, false))
+                Ok(self.take_in(attempt, place, sight, false))
             }
             Err(failure) => {
-                place.board.release(&sight.identifier());
+                place.board.release(&sight.identifier(), true);
                 Err(failure)
             }
         }
@@ -259,120 +250,43 @@ impl Infrastructure for Kubernetes {
     }
 
     async fn forget(&self, attempt: &Attempt) {
-        let ended = {
-            let live = lock(&self.live);
-            let is_meant = |live: &&Arc<Live>| {
-                let job = live.sight.snapshot().job;
-                job.as_ref()
-                    .and_then(seal::attempt_of)
-                    .is_some_and(|known| known.flow_run_id == attempt.flow_run_id && known.attempt == attempt.attempt)
-            };
-            live.values().find(is_meant).cloned()
-        };
+        let run = (attempt.flow_run_id, attempt.attempt);
+        let ended = lock(&self.live).values().find(|live| live.run == run).cloned();
         let Some(live) = ended else { return };
         let identifier = live.sight.identifier();
         // What it held is of no use any more, even where the Job stays.
-        let secret = start::secret_path(&live.sight.namespace, &live.sight.job);
-        if let Err(refusal) = live.place.cluster.delete(&secret, &Value::Null).await
-            && !refusal.is(404)
-            && !refusal.is(403)
-        {
-            warn!(infrastructure = %identifier, "the Secret of {identifier} goes with its Job: {refusal}");
+        if live.sight.has_secret() {
+            let secret = start::secret_path(&live.sight.namespace, &live.sight.job);
+            if let Err(refusal) = live.place.cluster.delete(&secret, &Value::Null).await
+                && !refusal.is(404)
+                && !refusal.is(403)
+            {
+                warn!(infrastructure = %identifier, "the Secret of {identifier} goes with its Job: {refusal}");
+            }
         }
-        live.place.board.release(&identifier);
+        live.place.board.release(&identifier, !live.is_unconfirmed.is_cancelled());
         lock(&self.live).remove(&identifier);
     }
 
     async fn find(&self, pool: &WorkPool) -> anyhow::Result<Vec<Found>> {
-        let place = match self.place(None).await {
-            Ok(place) => place,
-            Err(error) => {
-                // Jobs may name their clusters themselves.
-                warn!("the worker has no Kubernetes cluster of its own: {error:#}");
-                return Ok(Vec::new());
-            }
-        };
-        let mut found = Vec::new();
-        let namespaces: Vec<_> = if self.options.all_namespaces {
-            vec![None]
-        } else {
-            self.namespaces(pool).into_iter().map(Some).collect()
-        };
-        for namespace in namespaces {
-            let jobs = match self.list(&place, namespace.as_deref(), pool.id).await {
-                Ok(jobs) => jobs,
-                Err(error) => {
-                    let place = namespace.as_deref().unwrap_or("all namespaces");
-                    warn!(
-                        "Jobs in {place} cannot be listed: {error:#}; the worker's service account needs the chart's Role there"
-                    );
-                    Vec::new()
-                }
-            };
-            for job in jobs {
-                let Some(attempt) = seal::attempt_of(&job) else { continue };
-                let (name, at) = (job["metadata"]["name"].as_str(), job["metadata"]["namespace"].as_str());
-                let (Some(name), Some(at)) = (name, at) else { continue };
-                if attempt.owner.as_deref() == Some(&self.worker) && !ended_long_ago(&job) {
-                    let sight = place.board.hold(at, name);
-                    sight.see_job(Some(job));
-                    sight.doubt();
-                    let identifier = self.take_in(Arc::clone(&place), sight, true);
-                    found.push(Found::Started(Attempt { owner: None, ..attempt }, identifier));
-                } else {
-                    place.board.job_seen(job);
-                }
-            }
-            self.observe(&place, namespace.as_deref().unwrap_or_default(), pool.id);
-        }
-        if let Some(uid) = place.cluster.uid().await.or(self.options.cluster_uid.clone()) {
-            info!(cluster.uid = uid, "runs are made in the cluster {uid}");
-        }
-        Ok(found)
+        self.find_jobs(pool).await
     }
 
     fn survey(&self) -> Vec<Stray> {
-        let places = lock(&self.surveyed).clone();
-        let strangers = places.iter().flat_map(|place| place.board.strangers());
-        let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
-        // What has ended long ago has been settled, by whoever ran it or by its lease.
-        let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
-        let concerns = strangers.filter(|stranger| is_old(stranger) && !is_over(stranger));
-        let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
-        concerns.map(stray).collect()
+        self.survey_jobs()
     }
 
     async fn adopt(&self, attempt: &Attempt, identifier: &Identifier) -> bool {
-        let Some((namespace, name)) = identifier.0.split_once(':') else { return false };
-        let places = lock(&self.surveyed).clone();
-        for place in places {
-            let Ok(job) = place.cluster.get(&start::job_path(namespace, name)).await else { continue };
-            let is_ours = seal::attempt_of(&job).is_some_and(|known| known.flow_run_id == attempt.flow_run_id);
-            if is_ours {
-                let sight = place.board.hold(namespace, name);
-                sight.see_job(Some(observe::slim_value(&job)));
-                sight.doubt();
-                self.take_in(Arc::clone(&place), sight, true);
-                return true;
-            }
-        }
-        false
+        self.adopt_job(attempt, identifier).await
     }
 
     async fn discard(&self, identifier: &Identifier) {
-        let Some((namespace, name)) = identifier.0.split_once(':') else { return };
-        let places = lock(&self.surveyed).clone();
-        for place in places {
-            let Some(stranger) =
-                place.board.strangers().into_iter().find(|stranger| stranger.identifier == *identifier)
-            else {
-                continue;
-            };
-            let Ok(job) = place.cluster.get(&start::job_path(namespace, name)).await else { continue };
-            if seal::attempt_of(&job).is_some_and(|known| known == stranger.attempt) {
-                kill::remove(&place.cluster, namespace, name, job["metadata"]["uid"].as_str()).await;
-            }
-        }
+        self.discard_job(identifier).await;
+    }
+
+    fn locality(&self, identifier: &Identifier) -> Option<(&'static str, String)> {
+        let name = self.live(identifier)?.place.identity.get()?.name()?.to_owned();
+        Some(("tidegate.cluster.uid", name))
     }
 }
 
@@ -389,13 +303,6 @@ fn cluster_config(job: &Job) -> Result<Option<Map<String, Value>>, Failure> {
             Err(failure.with_hint("name a block of the type kubernetes-cluster-config"))
         }
     }
-}
-
-/// Whether a Job's end is so old that the server has settled its run without us.
-fn ended_long_ago(job: &Value) -> bool {
-    let end = ["Complete", "Failed"].iter().find_map(|kind| verdict::condition(job, kind));
-    let time = end.and_then(|end| end["lastTransitionTime"].as_str()?.parse::<chrono::DateTime<chrono::Utc>>().ok());
-    time.is_some_and(|time| (crate::clock::now().datetime() - time).num_seconds() > 2 * OUTLIVES.as_secs() as i64)
 }
 
 /// A panic while one of these short locks was held leaves nothing half-done.

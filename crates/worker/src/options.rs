@@ -17,6 +17,9 @@ pub struct Options {
     pub work_queues: Vec<String>,
     /// Runs at a time; no limit if `None` (`--limit`).
     pub limit: Option<usize>,
+    /// Runs that may be on their way to their infrastructure at a time, of those that the limit above allows
+    /// (`--submission-limit`, TIDEGATE_WORKER_SUBMISSION_LIMIT).
+    pub submission_limit: usize,
     /// Make the pool if it is missing (`--create-pool-if-not-found`).
     pub create_pool_if_not_found: bool,
     /// For a pool that is made, or that has none (`--base-job-template`).
@@ -60,6 +63,7 @@ impl Options {
             name: None,
             work_queues: Vec::new(),
             limit: None,
+            submission_limit: 100,
             create_pool_if_not_found: true,
             base_job_template: None,
             run_once: false,

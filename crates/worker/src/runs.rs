@@ -92,6 +92,11 @@ impl Runs {
         self.lock().len()
     }
 
+    /// Runs on their way: taken, and without infrastructure yet.
+    pub(crate) fn starting(&self) -> usize {
+        self.lock().values().filter(|held| !held.is_started).count()
+    }
+
     pub(crate) fn contains(&self, flow_run_id: Uuid) -> bool {
         self.lock().contains_key(&flow_run_id)
     }
@@ -129,11 +134,6 @@ impl Runs {
         }
     }
 
-    /// Waits until some run is released. Made before the state is looked at, it misses nothing.
-    pub(crate) fn freed(&self) -> impl Future<Output = ()> + '_ {
-        self.freed.notified()
-    }
-
     /// Waits until no run is held.
     pub(crate) async fn emptied(&self) {
         self.until(|runs| runs.len() == 0).await;
@@ -149,7 +149,8 @@ impl Runs {
         self.until(|runs| !runs.contains(flow_run_id)).await;
     }
 
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
+    /// Waits until this holds, which only changes when a run is released or gets its infrastructure.
+    pub(crate) async fn until(&self, holds: impl Fn(&Self) -> bool) {
         loop {
             // Made before the look: a release in between is not missed.
             let freed = self.freed.notified();
@@ -192,6 +193,15 @@ mod tests {
         assert!(runs.hold(&attempt(2)).is_some());
         let group = Group { owner: None, is_started: false };
         assert_eq!(runs.owned()[&group], [OwnedRun { flow_run_id: Uuid::nil(), token: 2 }]);
+    }
+
+    #[test]
+    fn a_run_is_on_its_way_until_it_has_infrastructure() {
+        let runs = Runs::default();
+        let _orders = runs.hold(&attempt(1)).unwrap();
+        assert_eq!((runs.starting(), runs.len()), (1, 1));
+        runs.mark_started(Uuid::nil());
+        assert_eq!((runs.starting(), runs.len()), (0, 1));
     }
 
     #[test]

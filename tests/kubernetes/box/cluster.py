@@ -1,17 +1,19 @@
 """Starts and stops the cluster: etcd, control plane, containerd and kubelet. Knows nothing of what is run in it."""
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import keys
-from paths import API_PORT, API_SERVICE, BOX, CONTAINERD_SOCKET, ETCD_PORT, KEYS, KUBECONFIG, LOGS, NODE, SERVICES, SOURCE, STATE
+from paths import API_PORT, API_SERVICE, BOX, CONTAINERD_SOCKET, ETCD_PORT, KEYS, KUBECONFIG, LOGS, NODE, SECOND_KUBECONFIG, SECOND_PORT, SERVICES, SOURCE, STATE
 from processes import Failed, running, start, stop, wait_until
 
-CONTROL_PLANE = ["forward", "scheduler", "controller-manager", "apiserver", "etcd"]
+CONTROL_PLANE = ["second-apiserver", "forward", "scheduler", "controller-manager", "apiserver", "etcd"]
 NEEDED = ["containerd", "ctr", "runc", "unshare", "nsenter", "ip"]
 
 
@@ -66,10 +68,10 @@ def control_plane() -> None:
     wait_until("there is a default service account", 60, kubectl("get", "serviceaccount", "default"), "controller-manager")
 
 
-def start_apiserver() -> None:
+def start_apiserver(name: str = "apiserver", port: int = API_PORT, prefix: str = "/registry", kubeconfig: Path = KUBECONFIG) -> None:
     """Also for tests that stop it for a while."""
-    start("apiserver", BOX, "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{ETCD_PORT}",
-          "--bind-address=127.0.0.1", f"--secure-port={API_PORT}", f"--service-cluster-ip-range={SERVICES}",
+    start(name, BOX, "kube-apiserver", f"--etcd-servers=http://127.0.0.1:{ETCD_PORT}", f"--etcd-prefix={prefix}",
+          "--bind-address=127.0.0.1", f"--secure-port={port}", f"--service-cluster-ip-range={SERVICES}",
           # Endpoints may not be loopback addresses.
           "--endpoint-reconciler-type=none",
           f"--tls-cert-file={KEYS}/server.crt", f"--tls-private-key-file={KEYS}/server.key", f"--client-ca-file={KEYS}/ca.crt",
@@ -81,7 +83,26 @@ def start_apiserver() -> None:
           f"--kubelet-certificate-authority={KEYS}/ca.crt", f"--kubelet-client-certificate={KEYS}/apiserver-kubelet.crt",
           f"--kubelet-client-key={KEYS}/apiserver-kubelet.key", "--kubelet-preferred-address-types=InternalIP",
           "--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000", "--profiling=false")
-    wait_until("the API server is ready", 120, kubectl("get", "--raw", "/readyz"), "apiserver", "etcd")
+    wait_until("the API server is ready", 120, kubectl("get", "--raw", "/readyz", kubeconfig=kubeconfig), name, "etcd")
+
+
+def start_second() -> Path:
+    """The API of another cluster; answers its kubeconfig."""
+    SECOND_KUBECONFIG.write_text(KUBECONFIG.read_text().replace(f":{API_PORT}", f":{SECOND_PORT}"))
+    start_apiserver("second-apiserver", SECOND_PORT, "/second", SECOND_KUBECONFIG)
+    return SECOND_KUBECONFIG
+
+
+def compact() -> int:
+    """Makes etcd forget how things came to be what they are; answers the revision that it begins with now."""
+    def ask(path: str, body: dict) -> dict:
+        request = urllib.request.Request(f"http://127.0.0.1:{ETCD_PORT}/v3/kv/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    revision = int(ask("range", {"key": base64.b64encode(b"/").decode()})["header"]["revision"])
+    ask("compaction", {"revision": revision, "physical": True})
+    return revision
 
 
 def node(images: list[Path]) -> None:
@@ -130,8 +151,8 @@ def ctr(*words: str) -> list[str]:
     return ["ctr", "--address", str(CONTAINERD_SOCKET), "--namespace", "k8s.io", *words]
 
 
-def kubectl(*words: str) -> list[str]:
-    return [str(BOX), "kubectl", f"--kubeconfig={KUBECONFIG}", *words]
+def kubectl(*words: str, kubeconfig: Path = KUBECONFIG) -> list[str]:
+    return [str(BOX), "kubectl", f"--kubeconfig={kubeconfig}", *words]
 
 
 def down(*, purge: bool) -> None:

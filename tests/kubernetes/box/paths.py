@@ -19,6 +19,9 @@ KUBECONFIG = STATE / "admin.kubeconfig"
 BOX = TOOLS / "kubernetes-box"
 API_PORT = 6443
 ETCD_PORT = 2379
+# Another cluster's API, on the same etcd under a prefix of its own: no controllers and no nodes.
+SECOND_PORT = 6444
+SECOND_KUBECONFIG = STATE / "second.kubeconfig"
 # Services live on loopback: the API server's own address there can then be served by a plain listener.
 SERVICES = "127.96.0.0/16"
 API_SERVICE = "127.96.0.1"

@@ -41,6 +41,9 @@ pub struct Start {
     /// How many runs at once
     #[arg(short, long)]
     limit: Option<usize>,
+    /// How many runs may be on their way to their process or Job at once
+    #[arg(long, value_name = "N")]
+    submission_limit: Option<u64>,
     /// Take what is due now, wait until it has ended, and stop
     #[arg(long)]
     run_once: bool,
@@ -166,6 +169,11 @@ fn options(arguments: Start, settings: &Settings) -> anyhow::Result<Options> {
     options.name = arguments.name;
     options.work_queues = arguments.work_queues;
     options.limit = arguments.limit;
+    let submissions = arguments.submission_limit.unwrap_or_else(|| settings.count(&key::SUBMISSION_LIMIT));
+    if submissions == 0 {
+        return Err(Failure::usage("`--submission-limit` must be at least 1: with 0 no run would ever start").into());
+    }
+    options.submission_limit = usize::try_from(submissions).unwrap_or(usize::MAX);
     options.create_pool_if_not_found = !arguments.no_create_pool_if_not_found;
     options.base_job_template = arguments.base_job_template.map(|path| values::object_in_file(&path)).transpose()?;
     options.run_once = arguments.run_once;

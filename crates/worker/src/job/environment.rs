@@ -106,6 +106,11 @@ fn given(configuration: &Map<String, Value>) -> Result<(Given, Vec<Value>), Fail
     Ok((given, sources))
 }
 
+/// Whether a header is one that the worker adds by itself, and no secret.
+pub(crate) fn is_own_header(name: &str) -> bool {
+    [FENCE_HEADER, WAIT_HEADER].iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
 /// The user's headers with the fence among them, and the wait for slots if the user has not said otherwise.
 fn fenced(given: Option<&str>, attempt: &Attempt, token: i64) -> Result<String, Failure> {
     let given = given.map(str::trim).filter(|text| !text.is_empty()).unwrap_or("{}");

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
-use super::seal;
+use super::{identity::cluster_of, seal};
 use crate::infrastructure::{Attempt, Identifier};
 
 /// A run's Job and its pods, as last seen.
@@ -20,8 +20,27 @@ pub(crate) struct Snapshot {
     pub(crate) is_gone: bool,
     /// By uid. Pods that are gone stay here, since they tell why they went.
     pub(crate) pods: BTreeMap<String, Pod>,
+    /// The last warning about one of them.
+    pub(crate) warning: Option<Warning>,
     /// Something was missed: what is so must be asked for.
     pub(crate) is_doubtful: bool,
+}
+
+/// What the cluster's events say: a volume that cannot be mounted and a quota are told of nowhere else.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Warning {
+    /// The Job or the pod that it is about.
+    pub(crate) uid: String,
+    pub(crate) reason: String,
+    pub(crate) message: String,
+}
+
+impl Warning {
+    fn of(event: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let message = text(&event["message"]).unwrap_or_default();
+        Some(Self { uid: text(&event["involvedObject"]["uid"])?, reason: text(&event["reason"])?, message })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -55,9 +74,18 @@ impl Sight {
         self.seen.borrow().job.as_ref().and_then(|job| job["metadata"]["uid"].as_str().map(str::to_owned))
     }
 
+    /// Whether the Job has a Secret of its own.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.seen.borrow().job.as_ref().is_some_and(seal::has_secret)
+    }
+
     /// The Job as the API server has it now; `None`: it has none.
     pub(crate) fn see_job(&self, job: Option<Value>) {
         self.seen.send_if_modified(|seen| match job {
+            // Another one of the same name, in this cluster or in another one, is none of this run's.
+            Some(job) if seen.job.as_ref().is_some_and(|known| known["metadata"]["uid"] != job["metadata"]["uid"]) => {
+                !std::mem::replace(&mut seen.is_doubtful, true)
+            }
             // A copy from before a newer one brings nothing; the API server's versions are numbers that grow.
             Some(job) if seen.job.as_ref().is_some_and(|known| version(known) > version(&job)) => false,
             Some(job) => {
@@ -72,6 +100,9 @@ impl Sight {
         let Some(uid) = object["metadata"]["uid"].as_str().map(str::to_owned) else { return };
         self.seen.send_if_modified(|seen| {
             let known = seen.pods.get(&uid);
+            if seen.job.as_ref().is_some_and(|job| !belongs_to(&object, job)) {
+                return false;
+            }
             if known.is_some_and(|known| known.is_gone || version(&known.object) > version(&object)) {
                 return false;
             }
@@ -97,6 +128,10 @@ impl Sight {
         });
     }
 
+    pub(crate) fn see_warning(&self, warning: Warning) {
+        self.seen.send_if_modified(|seen| seen.warning.replace(warning) != seen.warning);
+    }
+
     pub(crate) fn doubt(&self) {
         self.seen.send_if_modified(|seen| !std::mem::replace(&mut seen.is_doubtful, true));
     }
@@ -109,6 +144,8 @@ pub(crate) struct Stranger {
     pub(crate) identifier: Identifier,
     pub(crate) since: Instant,
     pub(crate) has_ended: bool,
+    /// The cluster that it says it was made in.
+    pub(crate) cluster: Option<String>,
 }
 
 /// All that was seen in one cluster.
@@ -120,6 +157,8 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct Tables {
     held: HashMap<Identifier, Arc<Sight>>,
+    /// Whose pod it is, by the pod's uid.
+    pods: HashMap<String, Identifier>,
     strangers: HashMap<Identifier, Stranger>,
     /// Jobs whose end we have told; that they stay concerns nobody.
     done: HashSet<Identifier>,
@@ -142,9 +181,14 @@ impl Board {
         Arc::clone(tables.held.entry(key).or_insert_with(new))
     }
 
-    pub(crate) fn release(&self, identifier: &Identifier) {
+    /// Its end was told. A Job that may still be there although it was to go is looked at again when it shows itself.
+    pub(crate) fn release(&self, identifier: &Identifier, is_settled: bool) {
         let mut tables = self.lock();
-        if tables.held.remove(identifier).is_some_and(|sight| sight.uid().is_some()) {
+        let Some(sight) = tables.held.remove(identifier) else { return };
+        for pod in sight.seen.borrow().pods.keys() {
+            tables.pods.remove(pod);
+        }
+        if is_settled && sight.uid().is_some() {
             tables.done.insert(identifier.clone());
         }
     }
@@ -166,7 +210,8 @@ impl Board {
         let Some(attempt) = seal::attempt_of(&job) else { return };
         let since = tables.strangers.get(&key).map_or_else(Instant::now, |known| known.since);
         let has_ended = super::verdict::has_ended(&job);
-        tables.strangers.insert(key.clone(), Stranger { attempt, identifier: key, since, has_ended });
+        let cluster = cluster_of(&job).map(str::to_owned);
+        tables.strangers.insert(key.clone(), Stranger { attempt, identifier: key, since, has_ended, cluster });
     }
 
     pub(crate) fn job_gone(&self, job: &Value) {
@@ -186,9 +231,29 @@ impl Board {
         let labels = &metadata["labels"];
         let job = labels["batch.kubernetes.io/job-name"].as_str().or(labels["job-name"].as_str());
         let (Some(job), Some(namespace)) = (job, metadata["namespace"].as_str()) else { return };
-        let sight = self.lock().held.get(&identifier(namespace, job)).cloned();
-        if let Some(sight) = sight {
-            sight.see_pod(pod, is_gone);
+        let key = identifier(namespace, job);
+        let mut tables = self.lock();
+        let Some(sight) = tables.held.get(&key).cloned() else { return };
+        if let Some(uid) = metadata["uid"].as_str() {
+            tables.pods.insert(uid.to_owned(), key);
+        }
+        drop(tables);
+        sight.see_pod(pod, is_gone);
+    }
+
+    /// A warning about a Job or a pod, which may be what keeps a run.
+    pub(crate) fn warned(&self, event: &Value) {
+        let about = &event["involvedObject"];
+        let tables = self.lock();
+        let key = match about["kind"].as_str() {
+            Some("Job") => key_of(about, "name"),
+            Some("Pod") => about["uid"].as_str().and_then(|uid| tables.pods.get(uid).cloned()),
+            _ => None,
+        };
+        let sight = key.and_then(|key| tables.held.get(&key).cloned());
+        drop(tables);
+        if let (Some(sight), Some(warning)) = (sight, Warning::of(event)) {
+            sight.see_warning(warning);
         }
     }
 
@@ -207,10 +272,14 @@ impl Board {
         }
     }
 
-    /// Pods have been listed anew; those of held Jobs may have gone in between.
-    pub(crate) fn doubt_all(&self, namespace: Option<&str>) {
+    /// After a list of all pods in a namespace (or in all): runs that miss one of theirs are in doubt.
+    pub(crate) fn pods_listed(&self, namespace: Option<&str>, present: &HashSet<Identifier>) {
         for sight in self.lock().held.values() {
-            if namespace.is_none_or(|namespace| namespace == sight.namespace) && sight.uid().is_some() {
+            let is_missed =
+                |(uid, pod): (&String, &Pod)| !pod.is_gone && !present.contains(&identifier(&sight.namespace, uid));
+            let is_meant = namespace.is_none_or(|namespace| namespace == sight.namespace);
+            let misses_one = is_meant && sight.seen.borrow().pods.iter().any(is_missed);
+            if misses_one {
                 sight.doubt();
             }
         }
@@ -223,6 +292,12 @@ impl Board {
 
 pub(crate) fn key_of(metadata: &Value, name: &str) -> Option<Identifier> {
     Some(identifier(metadata["namespace"].as_str()?, metadata[name].as_str()?))
+}
+
+/// Whether a pod is one of this very Job, and not of another one of its name.
+fn belongs_to(pod: &Value, job: &Value) -> bool {
+    let owners = pod["metadata"]["ownerReferences"].as_array();
+    owners.is_none_or(|owners| owners.iter().any(|owner| owner["uid"] == job["metadata"]["uid"]))
 }
 
 fn version(object: &Value) -> u64 {

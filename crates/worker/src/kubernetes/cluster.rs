@@ -92,10 +92,13 @@ impl Cluster {
         Ok(Self { client: Client::try_from(config)? })
     }
 
-    /// What tells this cluster from others, where it may be read: the uid of its oldest namespace.
-    pub(crate) async fn uid(&self) -> Option<String> {
-        let namespace = self.get("/api/v1/namespaces/kube-system").await.ok()?;
-        namespace["metadata"]["uid"].as_str().map(str::to_owned)
+    /// What tells this cluster from others: the uid of its oldest namespace. `None` where it may not be read.
+    pub(crate) async fn uid(&self) -> Result<Option<String>, Refusal> {
+        match self.get("/api/v1/namespaces/kube-system").await {
+            Ok(namespace) => Ok(namespace["metadata"]["uid"].as_str().map(str::to_owned)),
+            Err(refusal) if refusal.is_transient() => Err(refusal),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Refusal> {
@@ -116,10 +119,10 @@ impl Cluster {
 
     /// Asks again while refusals are transient: at the server's own pace where it names one, else with growing pauses that
     /// differ from worker to worker.
-    pub(crate) async fn persist<F, A>(patience: Patience, ask: F) -> Result<Value, Refusal>
+    pub(crate) async fn persist<T, F, A>(patience: Patience, ask: F) -> Result<T, Refusal>
     where
         F: Fn() -> A + Send,
-        A: Future<Output = Result<Value, Refusal>> + Send,
+        A: Future<Output = Result<T, Refusal>> + Send,
     {
         let began = Instant::now();
         let (mut wait, mut tries) = (FIRST_RETRY, 0);

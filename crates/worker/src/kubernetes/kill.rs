@@ -38,6 +38,13 @@ pub(crate) async fn escalate(live: &Live, stop: Stop, grace: Duration) {
         }
     }
     let Some(uid) = live.sight.uid() else { return };
+    if let Err(why) = live.place.identity.confirm(&live.place.cluster).await {
+        let identifier = live.sight.identifier();
+        warn!(infrastructure = %identifier, "{identifier} is not asked to end by this API, nor taken for gone: {why}");
+        live.sight.doubt();
+        sleep(grace + BEYOND + UNCONFIRMED).await;
+        return live.is_unconfirmed.cancel();
+    }
     delete_job(&live.place.cluster, namespace, name, &uid, "Background").await;
     delete_pods(live, grace).await;
     live.sight.doubt();
@@ -109,7 +116,15 @@ pub(crate) async fn refresh(live: &Live) -> bool {
         let owners = pod["metadata"]["ownerReferences"].as_array();
         uid.as_deref().is_none_or(|uid| owners.into_iter().flatten().any(|owner| owner["uid"] == uid))
     };
-    let pods = pods["items"].as_array().into_iter().flatten().filter(is_of_it).map(observe::slim_value).collect();
+    let pods: Vec<_> =
+        pods["items"].as_array().into_iter().flatten().filter(is_of_it).map(observe::slim_value).collect();
+    if job.is_none()
+        && let Err(why) = live.place.identity.confirm(&live.place.cluster).await
+    {
+        let identifier = live.sight.identifier();
+        warn!(infrastructure = %identifier, "{identifier} is not taken for gone: {why}");
+        return false;
+    }
     live.sight.see_pods(pods);
     live.sight.see_job(job.as_ref().map(observe::slim_value));
     true

@@ -15,7 +15,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{board::Snapshot, cluster::Cluster, verdict};
+use super::{
+    board::Snapshot,
+    cluster::{Cluster, jittered},
+    verdict,
+};
 use crate::infrastructure::{Level, Line, News, Stream};
 
 /// The container that a run's own process is in.
@@ -23,6 +27,8 @@ pub(crate) const MAIN: &str = "prefect-job";
 /// Streams that may be open at a time; a run beyond them has its output read when it ends.
 pub(crate) const STREAMS: usize = 1000;
 const AGAIN: Duration = Duration::from_secs(1);
+/// Between two tries at a node that does not give its containers' output.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long the last lines of an ended container may take to come.
 const LAST_LINES: Duration = Duration::from_secs(2);
 const LINE_LIMIT: usize = 16 * 1024;
@@ -107,10 +113,19 @@ impl Follower {
         self.tasks.spawn(async move {
             let mut last = String::new();
             let reading = async {
-                // A stream that breaks is begun again where it broke; one that ends has ended with its container.
-                while read(&cluster, &path, &mut last, |text| tell(&news, &tail, &pod, &container, text)).await.is_err()
-                {
-                    sleep(AGAIN).await;
+                let mut pause = AGAIN;
+                loop {
+                    let mut has_lines = false;
+                    let tell = |text: &str| {
+                        has_lines = true;
+                        tell(&news, &tail, &pod, &container, text);
+                    };
+                    // A stream that breaks is begun again where it broke; one that ends has ended with its container.
+                    if read(&cluster, &path, &mut last, tell).await.is_ok() {
+                        break;
+                    }
+                    pause = if has_lines { AGAIN } else { (pause * 2).min(LONGEST_PAUSE) };
+                    sleep(jittered(pause)).await;
                 }
             };
             stop.run_until_cancelled(reading).await;

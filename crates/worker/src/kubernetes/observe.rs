@@ -7,24 +7,53 @@ use futures::StreamExt;
 use kube::{
     Api,
     api::{ApiResource, DynamicObject, GroupVersionKind},
-    runtime::{WatchStreamExt, watcher},
+    runtime::{WatchStreamExt, utils::Backoff, watcher},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
-    board::Board,
-    cluster::{Cluster, chain},
+    board::{Board, identifier},
+    cluster::{Cluster, chain, jittered},
 };
 
+const FIRST_PAUSE: Duration = Duration::from_millis(300);
+/// Runs wait for what a watch brings: an API that has come back is not left waiting for longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// What keeps failing is told again after so long.
 const REMINDER: Duration = Duration::from_mins(1);
+
+/// Pauses between tries, which grow, and differ from worker to worker.
+struct Pauses(Duration);
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = (pause * 2).min(LONGEST_PAUSE);
+        Some(jittered(pause))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        self.0 = FIRST_PAUSE;
+    }
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Jobs,
     Pods,
+    Warnings,
 }
 
 /// What to look at.
@@ -37,21 +66,30 @@ pub(crate) struct Scope {
 
 /// Looks until it is dropped.
 pub(crate) async fn observe(cluster: Cluster, board: Arc<Board>, scope: Scope) {
-    tokio::join!(follow(&cluster, &board, &scope, Kind::Jobs), follow(&cluster, &board, &scope, Kind::Pods));
+    tokio::join!(
+        follow(&cluster, &board, &scope, Kind::Jobs),
+        follow(&cluster, &board, &scope, Kind::Pods),
+        follow(&cluster, &board, &scope, Kind::Warnings)
+    );
 }
 
 async fn follow(cluster: &Cluster, board: &Board, scope: &Scope, kind: Kind) {
     let (group, version, name, plural) = match kind {
         Kind::Jobs => ("batch", "v1", "Job", "jobs"),
         Kind::Pods => ("", "v1", "Pod", "pods"),
+        Kind::Warnings => ("", "v1", "Event", "events"),
     };
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, name), plural);
     let api: Api<DynamicObject> = match &scope.namespace {
         Some(namespace) => Api::namespaced_with(cluster.client.clone(), namespace, &resource),
         None => Api::all_with(cluster.client.clone(), &resource),
     };
-    let config = watcher::Config::default().labels(&scope.selector);
-    let mut events = std::pin::pin!(watcher(api, config).default_backoff());
+    let config = match kind {
+        Kind::Jobs | Kind::Pods => watcher::Config::default().labels(&scope.selector),
+        // Events have no labels; which of them concern us, the board knows.
+        Kind::Warnings => watcher::Config::default().fields("type=Warning"),
+    };
+    let mut events = std::pin::pin!(watcher(api, config).backoff(Pauses::default()));
     let mut present = HashSet::new();
     let mut told: Option<Instant> = None;
     while let Some(event) = events.next().await {
@@ -61,6 +99,12 @@ async fn follow(cluster: &Cluster, board: &Board, scope: &Scope, kind: Kind) {
                     info!("{plural} of {} can be watched again", place(scope));
                 }
                 see(board, scope, kind, event, &mut present);
+            }
+            Err(watcher::Error::WatchError(status)) if status.code == 410 => {
+                info!(
+                    "{plural} of {} are listed again: what has happened to them is not kept any more (410)",
+                    place(scope)
+                );
             }
             Err(error) if told.is_none_or(|told| told.elapsed() > REMINDER) => {
                 told = Some(Instant::now());
@@ -88,16 +132,30 @@ fn see(
     use watcher::Event::{Apply, Delete, Init, InitApply, InitDone};
     match event {
         Init => present.clear(),
-        InitDone if kind == Kind::Jobs => board.listed(scope.namespace.as_deref(), present),
-        InitDone => board.doubt_all(scope.namespace.as_deref()),
-        Apply(object) | InitApply(object) if kind == Kind::Jobs => {
-            let job = slim(object);
-            present.extend(super::board::key_of(&job["metadata"], "name"));
-            board.job_seen(job);
+        InitDone => match kind {
+            Kind::Jobs => board.listed(scope.namespace.as_deref(), &std::mem::take(present)),
+            Kind::Pods => board.pods_listed(scope.namespace.as_deref(), &std::mem::take(present)),
+            Kind::Warnings => {}
+        },
+        InitApply(object) => {
+            let name = if kind == Kind::Pods { &object.metadata.uid } else { &object.metadata.name };
+            if let (Some(namespace), Some(name)) = (&object.metadata.namespace, name) {
+                present.insert(identifier(namespace, name));
+            }
+            put(board, kind, object, false);
         }
-        Delete(object) if kind == Kind::Jobs => board.job_gone(&slim(object)),
-        Apply(object) | InitApply(object) => board.pod_seen(slim(object), false),
-        Delete(object) => board.pod_seen(slim(object), true),
+        Apply(object) => put(board, kind, object, false),
+        Delete(object) => put(board, kind, object, true),
+    }
+}
+
+fn put(board: &Board, kind: Kind, object: DynamicObject, is_gone: bool) {
+    match kind {
+        Kind::Jobs if is_gone => board.job_gone(&slim(object)),
+        Kind::Jobs => board.job_seen(slim(object)),
+        Kind::Pods => board.pod_seen(slim(object), is_gone),
+        Kind::Warnings if is_gone => {}
+        Kind::Warnings => board.warned(&object.data),
     }
 }
 
@@ -143,4 +201,18 @@ fn denied(error: &watcher::Error) -> bool {
         return false;
     };
     status.code == 403
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_that_comes_back_is_watched_within_seconds() {
+        let mut pauses = Pauses::default();
+        let most = LONGEST_PAUSE.mul_f64(1.5);
+        assert!(pauses.by_ref().take(50).all(|pause| pause <= most));
+        pauses.reset();
+        assert!(pauses.next().unwrap() <= FIRST_PAUSE.mul_f64(1.5));
+    }
 }

@@ -9,7 +9,10 @@ use super::{
     names,
     options::{Options, SecretKey},
 };
-use crate::infrastructure::{Attempt, Failure};
+use crate::{
+    infrastructure::{Attempt, Failure},
+    job,
+};
 
 pub(crate) const FLOW_RUN: &str = "tidegate.io/flow-run";
 pub(crate) const ATTEMPT: &str = "tidegate.io/attempt";
@@ -17,6 +20,7 @@ pub(crate) const WORK_POOL: &str = "tidegate.io/work-pool";
 const NAME: &str = "tidegate.io/flow-run-name";
 const TOKEN: &str = "tidegate.io/token";
 const WORKER: &str = "tidegate.io/worker";
+const SECRET: &str = "tidegate.io/secret";
 
 /// Variables that hold credentials, or may.
 const CREDENTIALS: [&str; 3] = ["PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_CLIENT_CUSTOM_HEADERS"];
@@ -50,11 +54,10 @@ pub(crate) fn seal(
     let name = name_of(base.unwrap_or_default(), attempt);
     metadata.insert("name".to_owned(), name.clone().into());
     extend(metadata, "labels", &labels);
-    let annotations = json!({
+    let mut annotations = json!({
         NAME: attempt.flow_run_name, WORKER: worker,
         TOKEN: attempt.token.map(|token| token.to_string()).unwrap_or_default(),
     });
-    extend(metadata, "annotations", &annotations);
     let template = object_at(&mut manifest, &["spec", "template"])?;
     if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
         extend(metadata, "labels", &labels);
@@ -66,6 +69,10 @@ pub(crate) fn seal(
         }});
         json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "stringData": data })
     });
+    if secret.is_some() {
+        annotations[SECRET] = format!("{name}-env").into();
+    }
+    extend(object_at(&mut manifest, &["metadata"])?, "annotations", &annotations);
     Ok(Sealed { name, namespace, job: Value::Object(manifest), secret })
 }
 
@@ -82,6 +89,16 @@ fn extend(metadata: &mut Map<String, Value>, key: &str, more: &Value) {
     if let (Some(fields), Some(more)) = (fields.as_object_mut(), more.as_object()) {
         fields.extend(more.clone());
     }
+}
+
+/// Whether a variable holds what nobody may read in a pod's spec. A fence is none: a Job's annotations have it, too.
+fn is_credential(name: &str, value: &Value) -> bool {
+    let has_others = || {
+        let headers: Map<String, Value> =
+            value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        headers.is_empty() || headers.keys().any(|header| !job::is_own_header(header))
+    };
+    CREDENTIALS.contains(&name) && (name != "PREFECT_CLIENT_CUSTOM_HEADERS" || has_others())
 }
 
 /// Takes credentials, or everything, out of the container's variables; answers what a Secret must hold for them.
@@ -106,7 +123,7 @@ fn hide(
         };
         if let Some(SecretKey { name: secret, key }) = known {
             *entry = json!({ "name": name, "valueFrom": reference(secret, key) });
-        } else if CREDENTIALS.contains(&name.as_str()) || options.all_in_secret {
+        } else if is_credential(&name, &entry["value"]) || options.all_in_secret {
             hidden.insert(name.clone(), entry["value"].clone());
             *entry = json!({ "name": name, "valueFrom": reference(secret, &name) });
         }
@@ -119,6 +136,11 @@ fn hide(
         }
     }
     Ok((!hidden.is_empty()).then_some(hidden))
+}
+
+/// Whether a Job has a Secret of its own.
+pub(crate) fn has_secret(job: &Value) -> bool {
+    job["metadata"]["annotations"].get(SECRET).is_some()
 }
 
 /// The attempt that a Job belongs to; `None` for Jobs that no worker of ours has made.
@@ -181,6 +203,19 @@ mod tests {
         let reference = json!({"secretKeyRef": {"name": secret["metadata"]["name"], "key": "PREFECT_API_KEY"}});
         assert_eq!(env[0], json!({"name": "PREFECT_API_KEY", "valueFrom": reference}));
         assert_eq!(env[1], json!({"name": "PLAIN", "value": "p"}));
+    }
+
+    #[test]
+    fn headers_are_hidden_if_they_may_hold_credentials() {
+        for (headers, is_hidden) in [
+            (r#"{"X-Tidegate-Fence": "a:1", "X-Tidegate-Wait": "20"}"#, false),
+            (r#"{"X-Tidegate-Fence": "a:1", "Authorization": "b"}"#, true),
+            ("{}", true),
+            ("what is no JSON", true),
+        ] {
+            assert_eq!(is_credential("PREFECT_CLIENT_CUSTOM_HEADERS", &json!(headers)), is_hidden, "{headers}");
+        }
+        assert!(is_credential("PREFECT_API_KEY", &json!("k3y")) && !is_credential("PLAIN", &json!("p")));
     }
 
     #[test]

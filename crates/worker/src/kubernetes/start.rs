@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{
     cluster::{Cluster, Patience, Refusal},
-    options::Options,
+    identity::{Identity, cluster_of},
     seal::{self, Sealed},
 };
 use crate::infrastructure::{Attempt, Failure, FailureClass, Level, News};
@@ -28,13 +28,13 @@ pub(crate) fn secret_path(namespace: &str, job: &str) -> String {
 /// Makes the Job, or finds the one that an earlier try has made.
 pub(crate) async fn start(
     cluster: &Cluster,
-    options: &Options,
+    identity: &Identity,
+    patience: Patience,
     attempt: &Attempt,
     sealed: &Sealed,
     news: &mpsc::Sender<News>,
 ) -> Result<Value, Failure> {
     let Sealed { name, namespace, job, secret } = sealed;
-    let patience = Patience { tries: options.tries, within: options.patience };
     let told = &|refusal: &Refusal| {
         let message = format!("The Kubernetes API does not take the run's Job yet: {refusal}");
         let _ = news.try_send(News::Note { level: Level::Warning, message });
@@ -68,6 +68,14 @@ pub(crate) async fn start(
     };
     let is_ours = seal::attempt_of(&made)
         .is_some_and(|known| known.flow_run_id == attempt.flow_run_id && known.attempt == attempt.attempt);
+    if !identity.owns(cluster_of(&made)) {
+        let cluster = cluster_of(&made).unwrap_or_default();
+        let message = format!(
+            "There is a Job `{name}` in the namespace `{namespace}` that was made in another cluster ({cluster}) for this run."
+        );
+        let hint = "see that the worker reaches the right cluster; delete the Job if it is a copy from a backup";
+        return Err(Failure::new(FailureClass::ConfigError, message).with_hint(hint));
+    }
     if !is_ours {
         let message = format!("There is a Job `{name}` in the namespace `{namespace}` that is not this run's.");
         return Err(Failure::new(FailureClass::ConfigError, message).with_hint("delete it, or use another namespace"));

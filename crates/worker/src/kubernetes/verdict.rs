@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    board::{Pod, Snapshot},
+    board::{Pod, Snapshot, Warning},
     hints,
 };
 use crate::{
@@ -42,8 +42,7 @@ pub(crate) fn has_ended(job: &Value) -> bool {
 }
 
 pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phase {
-    let newest =
-        seen.pods.values().max_by_key(|pod| pod.object["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+    let newest = newest(seen);
     let job = seen.job.as_ref();
     if job.is_some_and(|job| condition(job, "Complete").is_some()) {
         return Phase::Ended(None);
@@ -72,6 +71,13 @@ pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phas
             _ => Phase::Running,
         },
     }
+}
+
+fn newest(seen: &Snapshot) -> Option<&Pod> {
+    seen.pods.values().max_by(|one, other| {
+        let made = |pod: &Pod| pod.object["metadata"]["creationTimestamp"].as_str().map(str::to_owned);
+        made(one).cmp(&made(other))
+    })
 }
 
 fn deleted() -> Failure {
@@ -246,6 +252,26 @@ fn hindrance(pod: &Value) -> Option<Hindrance> {
         reason: "Unschedulable".to_owned(),
         message: format!("{place} cannot be scheduled: {details}"),
     })
+}
+
+/// What a warning of the cluster's says about a run that has not begun: about its newest pod, or its Job if that has none.
+pub(crate) fn warned(seen: &Snapshot) -> Option<Hindrance> {
+    let warning = seen.warning.as_ref()?;
+    let pod = newest(seen).filter(|pod| !pod.is_gone).map(|pod| &pod.object);
+    let (what, object) = pod.map_or(("Job", seen.job.as_ref()?), |pod| ("Pod", pod));
+    if object["metadata"]["uid"] != warning.uid {
+        return None;
+    }
+    let Warning { reason, message, .. } = warning;
+    let class = match reason.as_str() {
+        "FailedCreate" if message.contains("quota") => FailureClass::Unschedulable,
+        "FailedMount" | "FailedAttachVolume" | "FailedCreate" => FailureClass::ConfigError,
+        "FailedCreatePodSandBox" => FailureClass::StartFailed,
+        _ => return None,
+    };
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let message = format!("{what} `{name}` cannot start ({reason}): {message}");
+    Some(Hindrance { class, reason: reason.clone(), message })
 }
 
 /// The statuses of a pod's containers: those that come first, first.

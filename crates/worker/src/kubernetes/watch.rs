@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     Live,
     board::Snapshot,
+    cluster::jittered,
     kill, lock,
     logs::Follower,
     options::Options,
@@ -29,10 +30,11 @@ use crate::{
 /// The variable's default in the reference, where it does nothing; nobody who leaves it means a minute.
 const UNCHOSEN: i64 = 60;
 const LIMITS: &str = "tidegate.io/limits";
-/// When events are first asked why a pod does not start; then in growing pauses.
-const FIRST_QUESTION: Duration = Duration::from_secs(4);
-const QUESTIONS: u32 = 3;
-const AGAIN: Duration = Duration::from_secs(2);
+/// Warnings in the first moments of a pod are seldom what keeps it.
+const BELIEVED: Duration = Duration::from_secs(3);
+const AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks at a Job that cannot be looked at.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What the job says about waiting and output. Kept on the Job for the worker that may come after us.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,17 +134,29 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         Follower::new(live.place.cluster.clone(), live.sight.namespace.clone(), news.clone(), streams, how);
     let mut teller = Teller::new(news, options.pod_events);
     let mut held: Option<(FailureClass, Instant)> = None;
-    let mut question = Question::new();
+    let (believed, mut pause, mut is_certain) = (Instant::now() + BELIEVED, AGAIN, false);
     let (snapshot, failure) = loop {
-        if seen.borrow_and_update().is_doubtful && !kill::refresh(live).await {
-            sleep(AGAIN).await;
+        let is_doubtful = seen.borrow_and_update().is_doubtful;
+        let mut phase = verdict::assess(&live.sight.snapshot(), &[], now().datetime());
+        // Of what happened while nobody looked the Job's end may come before its pod's, which says why.
+        let is_unexplained = matches!(&phase, Phase::Ended(Some(_))) && !is_explained(&seen.borrow());
+        if is_doubtful || (is_unexplained && !is_certain) {
+            is_certain = kill::refresh(live).await;
+            if !is_certain {
+                tokio::select! {
+                    () = sleep(jittered(pause)) => {}
+                    () = live.is_unconfirmed.cancelled() => break (live.sight.snapshot(), None),
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
             continue;
         }
+        pause = AGAIN;
         let snapshot = live.sight.snapshot();
-        let mut phase = verdict::assess(&snapshot, &[], now().datetime());
         follower.follow(&snapshot);
-        if let Phase::Starting(hindrance) = &mut phase {
-            *hindrance = hindrance.take().or(question.answer.clone());
+        let is_early = Instant::now() < believed;
+        if let Phase::Starting(hindrance @ None) = &mut phase {
+            *hindrance = verdict::warned(&snapshot).filter(|_| !is_early);
         }
         teller.tell(&snapshot, &phase).await;
         let is_stopping = lock(&live.stop).is_some();
@@ -168,7 +182,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         let limit = deadline.map(|deadline| (deadline, overdue())).filter(|_| !is_stopping);
         let next = [patience, limit].into_iter().flatten().min_by_key(|(at, _)| *at);
         tokio::select! {
-            _ = seen.changed() => {}
+            _ = seen.changed() => is_certain = false,
             () = live.is_unconfirmed.cancelled() => break (snapshot, None),
             () = until(next.as_ref().map(|(at, _)| *at)) => {
                 let failure = next.map(|(_, failure)| failure);
@@ -176,7 +190,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
                 kill::give_up(live).await;
                 break (snapshot, failure);
             }
-            () = question.due(), if matches!(phase, Phase::Starting(_)) => question.ask(live).await,
+            () = sleep_until(believed), if is_early && snapshot.warning.is_some() => {}
             // A node that is gone never says so: only time tells.
             () = sleep(Duration::from_secs(10)), if !snapshot.pods.is_empty() && snapshot.pods.values().all(is_leaving) => {}
         }
@@ -192,6 +206,11 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
     let retry = attempt.zip(failure.as_ref()).filter(|_| stop.is_none());
     let retry = retry.and_then(|(attempt, failure)| limits.policy.retry(failure, &attempt, memory.as_deref()));
     Exit { failure, is_concluded: false, stop, tail, is_unconfirmed: live.is_unconfirmed.is_cancelled(), retry }
+}
+
+/// Whether pods of a Job that has failed are known as they were at their end.
+fn is_explained(seen: &Snapshot) -> bool {
+    seen.is_gone || (!seen.pods.is_empty() && is_over(seen))
 }
 
 /// A Job that was asked to end has ended when nothing of it runs any more.
@@ -216,53 +235,4 @@ async fn until(at: Option<Instant>) {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// Asking the cluster's events why a pod does not start: a volume that cannot be mounted and a quota are told of nowhere else.
-struct Question {
-    at: Instant,
-    asked: u32,
-    answer: Option<Hindrance>,
-}
-
-impl Question {
-    fn new() -> Self {
-        Self { at: Instant::now() + FIRST_QUESTION, asked: 0, answer: None }
-    }
-
-    async fn due(&self) {
-        sleep_until(self.at).await;
-    }
-
-    async fn ask(&mut self, live: &Live) {
-        self.asked += 1;
-        self.at = Instant::now() + FIRST_QUESTION * 4_u32.pow(self.asked.min(QUESTIONS));
-        let seen = live.sight.snapshot();
-        let pod = seen.pods.values().rfind(|pod| !pod.is_gone).map(|pod| &pod.object);
-        let Some(object) = pod.or(seen.job.as_ref()) else { return };
-        let Some(uid) = object["metadata"]["uid"].as_str() else { return };
-        let path = format!(
-            "/api/v1/namespaces/{}/events?limit=20&fieldSelector=type%3DWarning%2CinvolvedObject.uid%3D{uid}",
-            live.sight.namespace
-        );
-        let Ok(events) = live.place.cluster.get(&path).await else { return };
-        let last = events["items"].as_array().and_then(|events| events.iter().max_by_key(|event| time_of(event)));
-        let Some(last) = last else { return };
-        let (reason, message) =
-            (last["reason"].as_str().unwrap_or_default(), last["message"].as_str().unwrap_or_default());
-        let class = match reason {
-            "FailedCreate" if message.contains("quota") => FailureClass::Unschedulable,
-            "FailedMount" | "FailedAttachVolume" | "FailedCreate" => FailureClass::ConfigError,
-            "FailedCreatePodSandBox" => FailureClass::StartFailed,
-            _ => return,
-        };
-        let what = if pod.is_some() { "Pod" } else { "Job" };
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let message = format!("{what} `{name}` cannot start ({reason}): {message}");
-        self.answer = Some(Hindrance { class, reason: reason.to_owned(), message });
-    }
-}
-
-fn time_of(event: &Value) -> String {
-    event["lastTimestamp"].as_str().or(event["eventTime"].as_str()).unwrap_or_default().to_owned()
 }

@@ -18,13 +18,12 @@ impl<I: Infrastructure> Worker<I> {
     pub(super) async fn claim_runs(self: &Arc<Self>) {
         let mut retry = FIRST_RETRY;
         loop {
-            let freed = std::pin::pin!(self.runs.freed());
             let free = self.free();
             let began = Instant::now();
             let claimed = tokio::select! {
                 claimed = self.claim(self.options.claim_wait.as_secs_f64()) => claimed,
                 // Only a wait that cannot bring runs is given up for a free place: an answer on its way may hold some.
-                () = freed, if free == 0 && !self.draining.is_cancelled() => continue,
+                () = self.runs.until(|_| self.free() > 0), if free == 0 && !self.draining.is_cancelled() => continue,
                 () = self.draining.cancelled(), if free > 0 => continue,
             };
             match claimed {

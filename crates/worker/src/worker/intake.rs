@@ -12,16 +12,14 @@ use crate::{
     infrastructure::{Attempt, Infrastructure},
 };
 
-/// Runs asked for at a time by a worker without a limit.
-const MOST_AT_ONCE: usize = 100;
-
 impl<I: Infrastructure> Worker<I> {
     /// How many more runs may be taken now.
     pub(super) fn free(&self) -> usize {
         if self.draining.is_cancelled() {
             return 0;
         }
-        self.options.limit.map_or(MOST_AT_ONCE, |limit| limit.saturating_sub(self.runs.len()).min(MOST_AT_ONCE))
+        room(self.options.submission_limit, self.runs.starting())
+            .min(self.options.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.runs.len())))
     }
 
     pub(super) fn work_queues(&self) -> Option<Vec<String>> {
@@ -70,5 +68,25 @@ impl<I: Infrastructure> Worker<I> {
             () = self.drain() => {}
         }
         Ok(())
+    }
+}
+
+/// How many more runs may be on their way. Nothing until half of the places are free: in a crowd, a question for each place
+/// would cost more than it brings.
+fn room(limit: usize, starting: usize) -> usize {
+    if starting > limit / 2 { 0 } else { limit.saturating_sub(starting) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::room;
+
+    #[test]
+    fn places_are_filled_when_half_of_them_are_free() {
+        for (limit, starting, expected) in
+            [(100, 0, 100), (100, 50, 50), (100, 51, 0), (100, 100, 0), (1, 0, 1), (1, 1, 0), (2, 1, 1), (3, 2, 0)]
+        {
+            assert_eq!(room(limit, starting), expected, "{starting} of {limit}");
+        }
     }
 }

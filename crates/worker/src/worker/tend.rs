@@ -97,7 +97,7 @@ impl<I: Infrastructure> Worker<I> {
                 metrics::counter!(crate::metrics::RUNS_STARTED).increment(1);
                 metrics::histogram!(crate::metrics::START_SECONDS).record(began.elapsed().as_secs_f64());
                 info!(flow_run.id = %run.id, infrastructure = %identifier, "flow run {} runs as {} {identifier}", run.id, I::TYPE);
-                tokio::join!(self.tell_identifier(attempt, &identifier), self.label(attempt), async {
+                tokio::join!(self.tell_identifier(attempt, &identifier), self.label(attempt, &identifier), async {
                     metrics::gauge!(crate::metrics::RUNS_LIVE).increment(1.0);
                     self.watch(attempt, &identifier, orders, output, (sender, news), Some(submitted)).await;
                     metrics::gauge!(crate::metrics::RUNS_LIVE).decrement(1.0);
@@ -147,8 +147,11 @@ impl<I: Infrastructure> Worker<I> {
     }
 
     /// Says on the run who has it, for filters and for people.
-    async fn label(&self, attempt: &Attempt) {
+    async fn label(&self, attempt: &Attempt, identifier: &Identifier) {
         let mut labels = json!({ "prefect.worker.name": self.name, "prefect.worker.type": I::TYPE });
+        if let Some((name, value)) = self.infrastructure.locality(identifier) {
+            labels[name] = value.into();
+        }
         if let Ok(pool) = self.pool().await {
             labels["prefect.work-pool.name"] = pool.name.clone().into();
             labels["prefect.work-pool.id"] = pool.id.to_string().into();

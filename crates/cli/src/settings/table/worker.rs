@@ -11,6 +11,8 @@ super::settings! {
     QUERY_SECONDS = Seconds "worker.query_seconds" Is("10"), Worker Both;
     /// How far ahead of its time a run is fetched.
     PREFETCH_SECONDS = Seconds "worker.prefetch_seconds" Is("10"), Worker Both;
+    /// How many runs may be on their way to their process or Job at once; how many there are in all, `--limit` says.
+    SUBMISSION_LIMIT = Integer "worker.submission_limit" Is("100"), Worker Own;
     /// Interpreter, or virtual environment, of runs that name none.
     PYTHON = Path "worker.python" Unset, Worker Own;
     /// Lease that the worker asks for on its runs; it renews at a third of it.

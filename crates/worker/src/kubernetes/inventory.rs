@@ -1,0 +1,213 @@
+//! What is in the cluster already: Jobs that an earlier worker of this name has left, Jobs of other workers, and Jobs that
+//! nobody wants. Those that say that they were made in another cluster are left alone, whatever else they say.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tidegate_api::work_pools::WorkPool;
+use tracing::{info, warn};
+
+use super::{
+    Kubernetes, OUTLIVES, Place, board,
+    cluster::{Cluster, Patience, Refusal},
+    identity::{Identity, cluster_of},
+    kill, lock, observe, seal, start, verdict,
+};
+use crate::infrastructure::{Attempt, Found, Identifier, Stray};
+
+/// A Job this old has been told of to the server by whoever made it.
+const SETTLED: Duration = Duration::from_mins(1);
+const PAGE: usize = 500;
+/// How long a worker that starts waits for an API that is out of order, before it goes on without what it has left there.
+const BEGINNING: Patience = Patience { tries: None, within: Duration::from_secs(30) };
+
+impl Kubernetes {
+    /// Jobs of this worker's name, with their pods, in the worker's own cluster.
+    pub(super) async fn find_jobs(&self, pool: &WorkPool) -> anyhow::Result<Vec<Found>> {
+        let place = match self.place(None).await {
+            Ok(place) => place,
+            Err(error) => {
+                // Jobs may name their clusters themselves.
+                warn!("the worker has no Kubernetes cluster of its own: {error:#}");
+                return Ok(Vec::new());
+            }
+        };
+        let learn = || place.identity.learn(&place.cluster, self.options.cluster_uid.as_deref());
+        let identity = match Cluster::persist(BEGINNING, learn).await {
+            Ok(Ok(identity)) => identity,
+            Ok(Err(wrong)) => bail!(wrong),
+            Err(refusal) => {
+                warn!("what an earlier worker left in the cluster is looked for later: {refusal}");
+                Identity::default()
+            }
+        };
+        if let Some(uid) = identity.name() {
+            info!(cluster.uid = uid, "runs are made in the cluster {uid}");
+        }
+        let mut found = Vec::new();
+        let namespaces: Vec<_> = if self.options.all_namespaces {
+            vec![None]
+        } else {
+            self.namespaces(pool).into_iter().map(Some).collect()
+        };
+        for namespace in namespaces {
+            match self.find_in(&place, &identity, namespace.as_deref(), pool.id).await {
+                Ok(more) => found.extend(more),
+                Err(error) => {
+                    let place = namespace.as_deref().unwrap_or("all namespaces");
+                    warn!(
+                        "Jobs in {place} cannot be listed: {error:#}; the worker's service account needs the chart's Role there"
+                    );
+                }
+            }
+            self.observe(&place, namespace.as_deref().unwrap_or_default(), pool.id);
+        }
+        Ok(found)
+    }
+
+    async fn find_in(
+        &self,
+        place: &Arc<Place>,
+        identity: &Identity,
+        namespace: Option<&str>,
+        pool: uuid::Uuid,
+    ) -> anyhow::Result<Vec<Found>> {
+        let path = |kind: &str| match namespace {
+            Some(namespace) => format!("/namespaces/{namespace}/{kind}"),
+            None => format!("/{kind}"),
+        };
+        let jobs = list(place, &format!("/apis/batch/v1{}", path("jobs")), pool).await?;
+        // Read after the Jobs: a Job that has ended is judged by what its pods came to.
+        let pods = list(place, &format!("/api/v1{}", path("pods")), pool).await.context("listing their pods");
+        let (mut found, mut foreign) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let Some(attempt) = seal::attempt_of(&job) else { continue };
+            let (name, at) = (job["metadata"]["name"].as_str(), job["metadata"]["namespace"].as_str());
+            let (Some(name), Some(at)) = (name, at) else { continue };
+            if !identity.owns(cluster_of(&job)) {
+                foreign.push(format!("{at}:{name} ({})", cluster_of(&job).unwrap_or_default()));
+            } else if attempt.owner.as_deref() == Some(&self.worker) && !ended_long_ago(&job) {
+                let sight = place.board.hold(at, name);
+                sight.see_job(Some(job));
+                if pods.is_err() {
+                    sight.doubt();
+                }
+                let identifier = self.take_in(&attempt, Arc::clone(place), sight, true);
+                found.push(Found::Started(Attempt { owner: None, ..attempt }, identifier));
+            } else {
+                place.board.job_seen(job);
+            }
+        }
+        if !foreign.is_empty() {
+            let here = identity.name().unwrap_or_default();
+            warn!(
+                cluster.uid = here,
+                "Jobs that were made in another cluster are left alone; this one is {here}: {}",
+                foreign.join(", ")
+            );
+        }
+        for pod in pods? {
+            place.board.pod_seen(pod, false);
+        }
+        Ok(found)
+    }
+
+    /// The namespaces in which runs of a pool may be.
+    fn namespaces(&self, pool: &WorkPool) -> Vec<String> {
+        if !self.options.namespaces.is_empty() {
+            return self.options.namespaces.clone();
+        }
+        let template = pool.base_job_template.value();
+        let usual = template["variables"]["properties"]["namespace"]["default"].as_str();
+        let fixed =
+            template["job_configuration"]["namespace"].as_str().filter(|text| !crate::job::has_placeholder(text));
+        vec![fixed.or(usual).unwrap_or("default").to_owned()]
+    }
+
+    /// Jobs that are in nobody's hands here: old enough to be settled, and young enough to concern somebody.
+    pub(super) fn survey_jobs(&self) -> Vec<Stray> {
+        let places = lock(&self.surveyed).clone();
+        let own = |place: &Arc<Place>| {
+            let strangers = place.board.strangers();
+            let identity = place.identity.get().cloned();
+            let is_own = move |stranger: &board::Stranger| {
+                identity.as_ref().is_some_and(|identity| identity.owns(stranger.cluster.as_deref()))
+            };
+            strangers.into_iter().filter(is_own)
+        };
+        let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
+        // What has ended long ago has been settled, by whoever ran it or by its lease.
+        let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
+        let concerns = places.iter().flat_map(own).filter(|stranger| is_old(stranger) && !is_over(stranger));
+        let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
+        concerns.map(stray).collect()
+    }
+
+    pub(super) async fn adopt_job(&self, attempt: &Attempt, identifier: &Identifier) -> bool {
+        let places = lock(&self.surveyed).clone();
+        for place in places {
+            let Some((namespace, name, job)) = own_job(&place, identifier).await else { continue };
+            if seal::attempt_of(&job).is_some_and(|known| known.flow_run_id == attempt.flow_run_id) {
+                let sight = place.board.hold(&namespace, &name);
+                sight.see_job(Some(observe::slim_value(&job)));
+                sight.doubt();
+                self.take_in(attempt, Arc::clone(&place), sight, true);
+                return true;
+            }
+        }
+        false
+    }
+
+    pub(super) async fn discard_job(&self, identifier: &Identifier) {
+        let places = lock(&self.surveyed).clone();
+        for place in places {
+            let strangers = place.board.strangers();
+            let stranger = strangers.into_iter().find(|stranger| stranger.identifier == *identifier);
+            let (Some(stranger), Some((namespace, name, job))) = (stranger, own_job(&place, identifier).await) else {
+                continue;
+            };
+            if seal::attempt_of(&job).is_some_and(|known| known == stranger.attempt) {
+                kill::remove(&place.cluster, &namespace, &name, job["metadata"]["uid"].as_str()).await;
+            }
+        }
+    }
+}
+
+/// A Job as it is now, if it was made in this cluster, and this is still the cluster that it was.
+async fn own_job(place: &Place, identifier: &Identifier) -> Option<(String, String, Value)> {
+    let (namespace, name) = identifier.0.split_once(':')?;
+    let job = place.cluster.get(&start::job_path(namespace, name)).await.ok()?;
+    if !place.identity.get()?.owns(cluster_of(&job)) {
+        let cluster = cluster_of(&job).unwrap_or_default();
+        warn!(infrastructure = %identifier, "{identifier} was made in the cluster {cluster}, which is not this one: it is left alone");
+        return None;
+    }
+    if let Err(why) = place.identity.confirm(&place.cluster).await {
+        warn!(infrastructure = %identifier, "{identifier} is left alone: {why}");
+        return None;
+    }
+    Some((namespace.to_owned(), name.to_owned(), job))
+}
+
+/// All Jobs or pods of a pool at a path, page by page, in the form of the board.
+async fn list(place: &Place, path: &str, pool: uuid::Uuid) -> Result<Vec<Value>, Refusal> {
+    let selector = format!("{}%3D{pool}", seal::WORK_POOL.replace('/', "%2F"));
+    let (mut objects, mut next) = (Vec::new(), String::new());
+    loop {
+        let page = format!("{path}?limit={PAGE}&labelSelector={selector}&continue={next}");
+        let page = Cluster::persist(BEGINNING, || place.cluster.get(&page)).await?;
+        objects.extend(page["items"].as_array().into_iter().flatten().map(observe::slim_value));
+        page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);
+        if next.is_empty() {
+            return Ok(objects);
+        }
+    }
+}
+
+/// Whether a Job's end is so old that the server has settled its run without us.
+fn ended_long_ago(job: &Value) -> bool {
+    let end = ["Complete", "Failed"].iter().find_map(|kind| verdict::condition(job, kind));
+    let time = end.and_then(|end| end["lastTransitionTime"].as_str()?.parse::<chrono::DateTime<chrono::Utc>>().ok());
+    time.is_some_and(|time| (crate::clock::now().datetime() - time).num_seconds() > 2 * OUTLIVES.as_secs() as i64)
+}
