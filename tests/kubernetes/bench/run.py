@@ -11,9 +11,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import measures
-from figures import Table
-from scene import Scene
+# The server and the worker are started as the tests start them.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import measures  # noqa: E402
+from figures import Table  # noqa: E402
+from scene import Scene  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 BOX = ROOT / "tests/kubernetes/box/box"

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import collections
 import datetime
-import sys
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import stage  # noqa: E402
-import yaml  # noqa: E402
-from api import Api  # noqa: E402
+import stage
+import yaml
+from api import Api
 
 RUN, ATTEMPT = "prefect.io/flow-run-id", "tidegate.io/attempt"
 FAKE = {"nodeSelector": {"kubernetes-box": "fake"}, "tolerations": [{"key": "kubernetes-box", "operator": "Exists"}]}
