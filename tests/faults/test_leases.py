@@ -165,6 +165,16 @@ def test_a_granted_try_changes_policy_variables_and_state_at_once_and_only_once(
     assert next_try["flow_run"]["job_variables"]["memory_limit"] == "2Gi"
 
 
+def test_a_run_that_waits_for_a_granted_try_is_cancelled_at_once(make_server):
+    server = make_server().start()
+    _, run, claimed = _running_run(server)
+    server.client.patch(f"/flow_runs/{run['id']}", json={"infrastructure_pid": "jobs:blue-fox-1"}).raise_for_status()
+    grant = {"token": claimed["owner"]["token"], "state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "retry": {}}
+    assert server.post(f"/flow_runs/{run['id']}/verdict", grant)["status"] == "ACCEPT"
+    server.set_state(run, "CANCELLING")
+    assert server.run(run)["state_type"] == "CANCELLED", "nobody has it who could stop it"
+
+
 def test_a_try_is_granted_to_a_run_that_said_itself_that_it_crashed_and_to_no_other_end(make_server):
     server = make_server().start()
     for end, status in (("CRASHED", "ACCEPT"), ("FAILED", "ABORT"), ("COMPLETED", "ABORT"), ("CANCELLED", "ABORT")):

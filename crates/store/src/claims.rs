@@ -225,7 +225,8 @@ impl Tx {
         if has_ended && run.state_type != Some(StateType::Crashed) {
             return Ok(false);
         }
-        let mut update = FlowRunUpdate::default();
+        // What it had is over: nobody is to be asked to stop it when the run is cancelled while it waits.
+        let mut update = FlowRunUpdate { infrastructure_pid: Patch::Clear, ..FlowRunUpdate::default() };
         // A run that has begun counts this as one of its tries.
         if let Some(retries) = run.empirical_policy.retries.filter(|retries| run.run_count > 0 && *retries > 0) {
             update.empirical_policy =
