@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import stage
+import workers
 
 BOX = Path(__file__).resolve().parent / "box/box"
 
@@ -104,6 +105,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[stage.Server]:
     """Our server, for all tests of a session: each test has a pool and a namespace of its own."""
     with stage.serving(tmp_path_factory.mktemp("server")) as server:
         yield server
+
+
+@pytest.fixture
+def start(server: stage.Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., stage.Process]]:
+    """Starts workers that end with the test."""
+    started: list[stage.Process] = []
+
+    def begin(pool: str, name: str, kubeconfig: object = box["kubeconfig"], **settings: str) -> stage.Process:
+        started.append(workers.start_worker(server, tmp_path, pool, name, kubeconfig, **settings))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.stop()
 
 
 @pytest.fixture(scope="session")

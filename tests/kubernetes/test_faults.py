@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import BOX, Cluster
 from stage import TERMINAL, Process, Server, binary, environment, eventually
-from test_worker import BUSYBOX, RUN, Runs, start_worker
 from wire import Wire
+from workers import BUSYBOX, RUN, Runs
 
 OUTAGE = float(os.environ.get("TIDEGATE_OUTAGE_SECONDS", "20"))
 KILLS = int(os.environ.get("TIDEGATE_KILLS", "10"))
@@ -30,20 +30,6 @@ def order_box(*words: str) -> str:
     done = subprocess.run([BOX, *words], capture_output=True, text=True)
     assert done.returncode == 0, f"box {' '.join(words)}: {done.stderr}"
     return done.stdout.strip()
-
-
-@pytest.fixture
-def start(server: Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts workers that end with the test."""
-    started: list[Process] = []
-
-    def begin(pool: str, name: str, kubeconfig: object = box["kubeconfig"], **settings: str) -> Process:
-        started.append(start_worker(server, tmp_path, pool, name, kubeconfig, **settings))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import BOX, Cluster
 from stage import ROOT, Process, Server, environment, eventually, free_port
-from test_worker import BUSYBOX, Runs, start_worker
+from workers import BUSYBOX, Runs, start_worker
 
 RENDERED = ROOT / "charts/rendered/tidegate-worker/minimal.yaml"
 

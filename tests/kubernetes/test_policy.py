@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Cluster
 from stage import Server, binary, environment, eventually
-from test_worker import BUSYBOX, Runs, start_worker
+from workers import BUSYBOX, Runs, start_worker
 
 PROFILES = {"marked": {"metadata": {"annotations": {"size": "large"}}, "spec": {"terminationGracePeriodSeconds": 7}}}
 

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from conftest import BOX, Cluster
-from stage import Process, Server, binary, environment, eventually
-
-BUSYBOX = "localhost/busybox:1"
-RUN = "prefect.io/flow-run-id"
-
-
-def start_worker(server: Server, folder: Path, pool: str, name: str, kubeconfig: object, **settings: str) -> Process:
-    """A worker that looks at all namespaces, unless settings say otherwise; one name has one home."""
-    home = folder / name
-    home.mkdir(parents=True, exist_ok=True)
-    variables = environment(
-        PREFECT_API_URL=server.url, KUBECONFIG=str(kubeconfig), TIDEGATE_HOME=str(home),
-        **{"PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES": "*", **settings},
-    )  # fmt: skip
-    process = Process(home / "worker.log", [binary(), "worker", "start", "--pool", pool, "--type", "kubernetes", "--name", name], variables)
-    online = lambda: {each["name"] for each in server.call("POST", f"/work_pools/{pool}/workers/filter", {}) if each["status"] == "ONLINE"}  # noqa: E731
-    eventually(f"the worker {name} is online", 30, lambda: name in online(), process.said)
-    return process
+from stage import Server, eventually
+from workers import RUN, Runs, start_worker
 
 
 @pytest.fixture(scope="module")
@@ -36,47 +19,6 @@ def served(server: Server, box: dict, tmp_path_factory: pytest.TempPathFactory) 
     process = start_worker(server, tmp_path_factory.mktemp("worker"), pool, "one", box["kubeconfig"])
     yield pool
     process.stop()
-
-
-class Runs:
-    """Runs of busybox, which starts at once: how its process ends is what matters here."""
-
-    def __init__(self, server: Server, cluster: Cluster, pool: str) -> None:
-        self.server, self.cluster, self.pool = server, cluster, pool
-
-    def start(self, command: str, pool: str | None = None, **job_variables: object) -> str:
-        deployment = self.server.deploy(pool or self.pool, self.cluster.namespace, **{"image": BUSYBOX, "command": command, **job_variables})
-        return self.server.start(deployment)
-
-    def fails(self, command: str, seconds: float = 60, **job_variables: object) -> tuple[dict, dict, str]:
-        """The run, its failure, and its id, once it has crashed."""
-        id = self.start(command, **job_variables)
-        return *self.crashed(id, seconds), id
-
-    def crashed(self, id: str, seconds: float = 60) -> tuple[dict, dict]:
-        run = self.server.ended(id, seconds)
-        assert run["state_type"] == "CRASHED", self.server.told(id)
-        return run, self.failure(id)
-
-    def failure(self, id: str) -> dict:
-        return self.server.call("GET", f"/flow_runs/{id}/infrastructure")["failure"]
-
-    def jobs(self, id: str) -> list[dict]:
-        return self.cluster.get("jobs", "--selector", f"{RUN}={id}")["items"]
-
-    def pod(self, id: str) -> dict | None:
-        return next(iter(self.cluster.get("pods", "--selector", f"{RUN}={id}")["items"]), None)
-
-    def running(self, id: str) -> dict:
-        """The run's pod, once its container runs."""
-        phase = lambda: (self.pod(id) or {}).get("status", {}).get("phase") == "Running"  # noqa: E731
-        eventually("the pod is running", 60, phase, lambda: self.server.told(id))
-        return self.pod(id)
-
-    def waits(self, id: str, word: str, seconds: float = 60) -> dict:
-        """The run, once its state says what it waits for."""
-        is_told = lambda run: run["state_name"] == "InfrastructurePending" and word in run["state"]["message"]  # noqa: E731
-        return self.server.until(id, f"the run says that it waits for {word}", seconds, is_told)
 
 
 @pytest.fixture
@@ -234,20 +176,6 @@ def test_a_flow_over_its_memory_is_told_of_as_such(runs, flow_image) -> None:
     assert runs.server.ended(id)["state_type"] == "CRASHED", runs.server.told(id)
     told = lambda: any("OOMKilled" in line for line in runs.server.lines(id))  # noqa: E731
     eventually("its memory is among the logs", 30, told, lambda: runs.server.told(id))
-
-
-@pytest.fixture
-def start(server: Server, box: dict, tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Starts workers that end with the test."""
-    started: list[Process] = []
-
-    def begin(pool: str, name: str, kubeconfig: object = box["kubeconfig"], **settings: str) -> Process:
-        started.append(start_worker(server, tmp_path, pool, name, kubeconfig, **settings))
-        return started[-1]
-
-    yield begin
-    for process in started:
-        process.stop()
 
 
 @pytest.mark.short
