@@ -215,8 +215,7 @@ impl Tx {
     ) -> Result<Vec<FlowRun>> {
         let mut sql = self.select_flow_runs();
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        sql.push_order(self.dialect(), "flow_run", order(sort)).push_page(limit, offset);
-        self.all(&sql, flow_run(self.now())).await
+        self.page_of_flow_runs(&sql, filters, sort, (limit, offset)).await
     }
 
     /// The ids of the newest runs that the filters mean.
@@ -230,7 +229,7 @@ impl Tx {
     pub async fn count_flow_runs(&mut self, filters: &RunFilters) -> Result<i64> {
         let mut sql = sql!("SELECT count(*) FROM flow_run WHERE flow_run.workspace_id = $1", self.workspace());
         push_run_filters(&mut sql, self.dialect(), Subject::FlowRun, filters);
-        self.one(&sql, |row| row.next()).await
+        self.number_of_flow_runs(&sql, filters).await
     }
 
     /// The mean lateness in seconds of the runs that the filters mean; `None` when there are none.

@@ -20,6 +20,7 @@ pub mod deployments;
 mod due_runs;
 mod error;
 mod events;
+mod flow_run_columns;
 mod flow_run_inputs;
 pub mod flow_run_states;
 pub mod flow_runs;

@@ -3,7 +3,7 @@
 //! it relies on. On SQLite with the statistics that the schema brings along, and with those of the rows.
 
 mod cases;
-mod rows;
+pub(crate) mod rows;
 
 use tidegate_testkit::{Clock, FreshDatabase};
 
@@ -101,7 +101,7 @@ async fn problems(store: &Store, known: &rows::Known, whereabouts: &'static str)
     store.write("plans", ask).await.expect("every list is answered and explained")
 }
 
-async fn filled(database: &FreshDatabase) -> (Store, rows::Known) {
+pub(crate) async fn filled(database: &FreshDatabase) -> (Store, rows::Known) {
     let clock = Clock::new();
     let options = Options { url: database.url.clone(), readers: 1, writers: 1, migrate: true, clock: clock.shared() };
     let store = Store::open(options).await.expect("a fresh database opens");

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Result, Tx, Wake,
+    flow_run_columns::{Columns, Steps, Touched},
     lane::{Job, Outcome},
     partition::Known,
     row::Row,
@@ -36,10 +37,13 @@ const STATEMENTS: usize = 256;
 pub(crate) struct Connection {
     inner: rusqlite::Connection,
     pub(crate) partitions: Known,
+    /// On readers: what answers where SQLite would take long.
+    pub(crate) columns: Option<Arc<Columns>>,
+    pub(crate) steps: Steps,
 }
 
 impl Connection {
-    fn open(path: &Path, writer: bool) -> Result<Self> {
+    pub(crate) fn open(path: &Path, writer: bool) -> Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let flags = if writer { flags | OpenFlags::SQLITE_OPEN_CREATE } else { flags };
         let inner = rusqlite::Connection::open_with_flags(path, flags)
@@ -58,7 +62,14 @@ impl Connection {
         }
         // Without this, a statement whose parameter is compared with a partial index's condition is planned anew at each use.
         inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Self { inner, partitions: Known::default() })
+        let steps = if writer { Steps::default() } else { Steps::watch(&inner)? };
+        Ok(Self { inner, partitions: Known::default(), columns: None, steps })
+    }
+
+    /// On readers: from here on, statements see what is committed by now.
+    pub(crate) fn renew_snapshot(&self) -> Result<()> {
+        self.execute(&Sql::new("COMMIT"))?;
+        self.execute(&Sql::new("BEGIN")).map(drop)
     }
 
     pub(crate) fn all<T>(&self, sql: &Sql, read: &mut impl FnMut(&mut Row<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -156,13 +167,18 @@ pub(crate) fn start(
     let (writer, jobs) = mpsc::channel(4096);
     let (ready, opened) = std::sync::mpsc::channel();
     let (file, time) = (path.to_owned(), clock.clone());
+    let columns = Columns::new(path.to_owned());
+    let followers = columns.clone();
     spawn("tidegate-writer", move || {
-        let connection = match Connection::open(&file, true) {
-            Ok(connection) => Rc::new(connection),
+        let opened = Connection::open(&file, true)
+            .and_then(|connection| Ok((Touched::watch(&connection.inner)?, Rc::new(connection))));
+        let (touched, connection) = match opened {
+            Ok(opened) => opened,
             Err(error) => return drop(ready.send(Err(error))),
         };
         let _ = ready.send(Ok(()));
-        write_loop(&connection, jobs, &*time, &wakes);
+        let followed = || followers.follow(&connection, touched.take());
+        write_loop(&connection, jobs, &*time, &wakes, &followed);
         let _ = connection.batch("PRAGMA wal_checkpoint(TRUNCATE);");
         drop(lock);
     })?;
@@ -171,17 +187,19 @@ pub(crate) fn start(
     let (readers, jobs) = mpsc::channel(4096);
     let jobs = Arc::new(Mutex::new(jobs));
     for index in 0..reader_count.max(1) {
-        let connection = PathBuf::from(path);
-        let (jobs, time) = (jobs.clone(), clock.clone());
-        spawn(&format!("tidegate-reader-{index}"), move || match Connection::open(&connection, false) {
-            Ok(connection) => read_loop(&Rc::new(connection), &jobs, &*time),
+        let file = path.to_owned();
+        let (jobs, time, columns) = (jobs.clone(), clock.clone(), columns.clone());
+        spawn(&format!("tidegate-reader-{index}"), move || match Connection::open(&file, false) {
+            Ok(connection) => {
+                read_loop(&Rc::new(Connection { columns: Some(columns), ..connection }), &jobs, &*time);
+            }
             Err(error) => tracing::error!("a reader thread cannot open the database: {error}"),
         })?;
     }
     Ok(Handle { writer, readers })
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
+pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<()> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
@@ -194,6 +212,7 @@ fn write_loop(
     mut jobs: mpsc::Receiver<Box<dyn Job>>,
     clock: &dyn Fn() -> Timestamp,
     wakes: &broadcast::Sender<Wake>,
+    committed: &dyn Fn(),
 ) {
     while let Some(first) = jobs.blocking_recv() {
         let started = Instant::now();
@@ -204,7 +223,7 @@ fn write_loop(
             let full = batch.done.len() >= BATCH || started.elapsed() > BATCH_TIME;
             next = if full { None } else { jobs.try_recv().ok() };
         }
-        batch.commit(started, wakes);
+        batch.commit(started, wakes, committed);
     }
 }
 
@@ -293,13 +312,14 @@ impl<'c> Batch<'c> {
     }
 
     /// Makes the batch durable, and only then answers its jobs and wakes whom they changed something for.
-    fn commit(self, started: Instant, wakes: &broadcast::Sender<Wake>) {
+    fn commit(self, started: Instant, wakes: &broadcast::Sender<Wake>, committed: &dyn Fn()) {
         let commit = self.begun.and_then(|()| self.connection.batch("COMMIT"));
         if commit.is_err() {
             let _ = self.connection.batch("ROLLBACK");
             self.connection.partitions.rollback();
         }
         self.connection.partitions.commit();
+        committed();
         metrics::histogram!("tidegate_store_batch_jobs").record(self.done.len() as f64);
         metrics::histogram!("tidegate_store_commit_seconds").record(started.elapsed().as_secs_f64());
         let failure = commit.err().map(|error| error.to_string());

@@ -69,8 +69,12 @@ impl Tx {
 
     /// SQLite only: the week tables that this connection knows.
     pub(crate) fn known_partitions(&self) -> Option<&Known> {
+        self.sqlite().map(|connection| &connection.partitions)
+    }
+
+    pub(crate) fn sqlite(&self) -> Option<&sqlite::Connection> {
         match &self.backend {
-            Backend::Sqlite(connection) => Some(&connection.partitions),
+            Backend::Sqlite(connection) => Some(connection),
             Backend::Postgres(_) => None,
         }
     }
