@@ -176,6 +176,32 @@ def test_a_worker_that_is_killed_again_and_again_doubles_and_loses_nothing(runs,
 
 
 @pytest.mark.short
+def test_a_run_in_a_namespace_of_its_own_is_found_again(runs, server, start) -> None:
+    found_again(runs, lambda: start(runs.pool, f"narrow-{runs.pool}", PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES=""))
+
+
+@pytest.mark.short
+def test_a_run_in_a_cluster_that_its_job_names_is_found_again(runs, server, start, second) -> None:
+    kubeconfig = json.loads(runs.cluster("config", "view", "--raw", "--output", "json"))
+    config = {"config": kubeconfig, "context_name": kubeconfig["current-context"]}
+    found_again(runs, lambda: start(runs.pool, f"far-{runs.pool}", second.kubeconfig), cluster_config=config)
+    assert second.get("jobs")["items"] == []
+
+
+def found_again(runs: Runs, begin: Callable[[], Process], **job_variables: object) -> None:
+    """A run outlives its worker, and the next one gives account of it."""
+    worker = begin()
+    id = runs.start(f"sh -c '{WAITS}; exit 9'", **job_variables)
+    runs.running(id)
+    worker.kill()
+    worker = begin()
+    eventually("the run is taken back", 30, lambda: f"flow run {id} was left by an earlier worker" in worker.said(), worker.said)
+    touch(runs, id)
+    assert runs.crashed(id)[1]["exit_code"] == 9, runs.server.told(id)
+    assert len(runs.jobs(id)) == 1
+
+
+@pytest.mark.short
 def test_no_more_runs_are_on_their_way_than_may_be(runs, server, start, wire, tmp_path) -> None:
     kubeconfig = wire.kubeconfig(Path(runs.cluster.kubeconfig), tmp_path)
     worker = start(runs.pool, f"few-{runs.pool}", kubeconfig, TIDEGATE_WORKER_SUBMISSION_LIMIT="3")

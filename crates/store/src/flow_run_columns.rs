@@ -65,8 +65,8 @@ enum Phase {
         changed: Vec<i64>,
     },
     Awake(Box<Table>),
-    /// There are more rows than memory should hold.
-    TooMany,
+    /// They cannot be had: there are more rows than memory should hold, or one that cannot be read.
+    Useless,
 }
 
 /// The columns, as the writer, the readers and the thread that loads them share them.
@@ -104,7 +104,7 @@ impl Columns {
         let loading = sqlite::spawn("tidegate-columns", move || {
             if let Err(error) = columns.load() {
                 tracing::warn!("cannot read the columns of flow runs, so some lists stay slow: {error}");
-                columns.write().turn(Phase::Asleep);
+                columns.write().turn(Phase::Useless);
             }
         });
         if let Err(error) = loading {
@@ -129,13 +129,13 @@ impl Columns {
             let changed = std::mem::take(changed);
             if table.len() > MOST {
                 tracing::warn!("there are more than {MOST} flow runs: lists with filters that no index fits stay slow");
-                phase.turn(Phase::TooMany);
+                phase.turn(Phase::Useless);
                 return Ok(());
             }
             if changed.len() <= FEW {
                 table.follow(&connection, changed)?;
                 *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-                phase.turn(Phase::Awake(Box::new(table)));
+                phase.turn(if table.is_sound() { Phase::Awake(Box::new(table)) } else { Phase::Asleep });
                 return Ok(());
             }
             drop(phase);
@@ -150,7 +150,7 @@ impl Columns {
         }
         let mut phase = self.write();
         let keeps = match &mut *phase {
-            Phase::Asleep | Phase::TooMany => return,
+            Phase::Asleep | Phase::Useless => return,
             Phase::Loading { changed: noted } => {
                 noted.append(&mut changed);
                 noted.len() <= CHANGES

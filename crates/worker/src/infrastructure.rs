@@ -215,6 +215,9 @@ pub trait Infrastructure: Send + Sync + 'static {
     /// What runs here goes on without its worker, and may stay without one for so long. `None`: it ends with the worker.
     const OUTLIVES: Option<Duration> = None;
 
+    /// The job variables that choose where a run's infrastructure is. None where all of it is in one place.
+    const PLACED_BY: &'static [&'static str] = &[];
+
     /// The base job template of a new pool of this type.
     fn base_job_template() -> Value;
 
@@ -247,6 +250,11 @@ pub trait Infrastructure: Send + Sync + 'static {
 
     /// What earlier workers of this name left behind. Called once, before the first start.
     fn find(&self, pool: &WorkPool) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send;
+
+    /// What they left where such a job would be, unless that was looked for there before.
+    fn find_near(&self, _spec: &Self::Spec) -> impl Future<Output = anyhow::Result<Vec<Found>>> + Send {
+        async { Ok(Vec::new()) }
+    }
 
     /// What other workers have running, or left behind: old enough that its worker must have said so to the server.
     fn survey(&self) -> Vec<Stray> {

@@ -78,6 +78,8 @@ struct Place {
     board: Arc<Board>,
     /// The namespaces that are looked at; `None` for all of them.
     observed: Mutex<HashSet<Option<String>>>,
+    /// Those in which Jobs of earlier workers were looked for.
+    searched: Mutex<HashSet<Option<String>>>,
 }
 
 /// A run in our hands.
@@ -128,8 +130,13 @@ impl Kubernetes {
             Some(config) => Cluster::configured(config).await?,
             None => Cluster::own().await?,
         };
-        let place =
-            Arc::new(Place { cluster, identity: Known::default(), board: Arc::default(), observed: Mutex::default() });
+        let place = Arc::new(Place {
+            cluster,
+            identity: Known::default(),
+            board: Arc::default(),
+            observed: Mutex::default(),
+            searched: Mutex::default(),
+        });
         places.insert(key, Arc::clone(&place));
         lock(&self.surveyed).push(Arc::clone(&place));
         Ok(place)
@@ -190,6 +197,7 @@ impl Infrastructure for Kubernetes {
 
     const TYPE: &'static str = "kubernetes";
     const OUTLIVES: Option<Duration> = Some(OUTLIVES);
+    const PLACED_BY: &'static [&'static str] = &["cluster_config", "namespace"];
 
     fn base_job_template() -> Value {
         serde_json::from_str(include_str!("kubernetes/base_job_template.json")).expect("the file in the source is JSON")
@@ -270,6 +278,10 @@ impl Infrastructure for Kubernetes {
 
     async fn find(&self, pool: &WorkPool) -> anyhow::Result<Vec<Found>> {
         self.find_jobs(pool).await
+    }
+
+    async fn find_near(&self, spec: &Spec) -> anyhow::Result<Vec<Found>> {
+        self.find_jobs_near(spec).await
     }
 
     fn survey(&self) -> Vec<Stray> {

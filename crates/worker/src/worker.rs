@@ -1,6 +1,7 @@
 //! One worker: takes runs, keeps them, gives account of them. This file wires the loops together; each has its own file.
 
 mod claim;
+mod elsewhere;
 mod heartbeat;
 mod intake;
 mod leases;
@@ -148,6 +149,7 @@ impl<I: Infrastructure> Worker<I> {
                 spawn_loop(Loop::Sweep);
             }
         }
+        spawn_loop(Loop::Elsewhere);
         self.beat().await;
         let present = self.pool().await.ok().map(|pool| (self.events.started(&pool), pool));
         spawn_loop(Loop::Heartbeat);
@@ -179,6 +181,7 @@ impl<I: Infrastructure> Worker<I> {
         match kind {
             Loop::Leases => self.renew_leases().await,
             Loop::Sweep => self.sweep().await,
+            Loop::Elsewhere => self.find_elsewhere().await,
             Loop::Heartbeat => self.send_heartbeats().await,
             Loop::Claim => self.claim_runs().await,
             Loop::Poll => self.poll_runs().await,
@@ -252,6 +255,8 @@ impl<I: Infrastructure> Worker<I> {
 enum Loop {
     Leases,
     Sweep,
+    /// Ends when it has looked everywhere.
+    Elsewhere,
     Heartbeat,
     Claim,
     Poll,

@@ -7,9 +7,10 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tidegate_api::work_pools::WorkPool;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::{
-    Kubernetes, OUTLIVES, Place, board,
+    Kubernetes, OUTLIVES, Place, Spec, board,
     cluster::{Cluster, Patience, Refusal},
     identity::{Identity, cluster_of},
     kill, lock, observe, seal, start, verdict,
@@ -33,6 +34,23 @@ impl Kubernetes {
                 return Ok(Vec::new());
             }
         };
+        self.find_at(&place, self.namespaces(pool), pool.id).await
+    }
+
+    /// The same where a job of a run under way would be: in another cluster, or in a namespace of its own.
+    pub(super) async fn find_jobs_near(&self, spec: &Spec) -> anyhow::Result<Vec<Found>> {
+        let place = self.place(spec.cluster_config.as_ref()).await?;
+        self.find_at(&place, vec![spec.sealed.namespace.clone()], spec.work_pool).await
+    }
+
+    /// In these namespaces, or in all of them if that is the worker's way; only where that was not done before.
+    async fn find_at(&self, place: &Arc<Place>, namespaces: Vec<String>, pool: Uuid) -> anyhow::Result<Vec<Found>> {
+        let mut namespaces: Vec<_> =
+            if self.options.all_namespaces { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+        namespaces.retain(|namespace| lock(&place.searched).insert(namespace.clone()));
+        if namespaces.is_empty() {
+            return Ok(Vec::new());
+        }
         let learn = || place.identity.learn(&place.cluster, self.options.cluster_uid.as_deref());
         let identity = match Cluster::persist(BEGINNING, learn).await {
             Ok(Ok(identity)) => identity,
@@ -46,13 +64,8 @@ impl Kubernetes {
             info!(cluster.uid = uid, "runs are made in the cluster {uid}");
         }
         let mut found = Vec::new();
-        let namespaces: Vec<_> = if self.options.all_namespaces {
-            vec![None]
-        } else {
-            self.namespaces(pool).into_iter().map(Some).collect()
-        };
         for namespace in namespaces {
-            match self.find_in(&place, &identity, namespace.as_deref(), pool.id).await {
+            match self.find_in(place, &identity, namespace.as_deref(), pool).await {
                 Ok(more) => found.extend(more),
                 Err(error) => {
                     let place = namespace.as_deref().unwrap_or("all namespaces");
@@ -61,7 +74,7 @@ impl Kubernetes {
                     );
                 }
             }
-            self.observe(&place, namespace.as_deref().unwrap_or_default(), pool.id);
+            self.observe(place, namespace.as_deref().unwrap_or_default(), pool);
         }
         Ok(found)
     }
@@ -71,7 +84,7 @@ impl Kubernetes {
         place: &Arc<Place>,
         identity: &Identity,
         namespace: Option<&str>,
-        pool: uuid::Uuid,
+        pool: Uuid,
     ) -> anyhow::Result<Vec<Found>> {
         let path = |kind: &str| match namespace {
             Some(namespace) => format!("/namespaces/{namespace}/{kind}"),
@@ -191,7 +204,7 @@ async fn own_job(place: &Place, identifier: &Identifier) -> Option<(String, Stri
 }
 
 /// All Jobs or pods of a pool at a path, page by page, in the form of the board.
-async fn list(place: &Place, path: &str, pool: uuid::Uuid) -> Result<Vec<Value>, Refusal> {
+async fn list(place: &Place, path: &str, pool: Uuid) -> Result<Vec<Value>, Refusal> {
     let selector = format!("{}%3D{pool}", seal::WORK_POOL.replace('/', "%2F"));
     let (mut objects, mut next) = (Vec::new(), String::new());
     loop {

@@ -9,6 +9,7 @@ use std::{
 use serde_json::json;
 use tidegate_api::{
     Patch,
+    events::Resource,
     flow_runs::{FlowRun, FlowRunUpdate},
 };
 use tidegate_core::state::{StateCreate, StateType};
@@ -117,6 +118,14 @@ impl<I: Infrastructure> Worker<I> {
         attempt: &Attempt,
         news: mpsc::Sender<News>,
     ) -> Result<(Identifier, Submitted), Failure> {
+        let (spec, related) = self.prepare(run, attempt).await?;
+        let submitted = self.events.submitted(related);
+        let identifier = self.infrastructure.start(attempt, &spec, news).await?;
+        Ok((identifier, submitted))
+    }
+
+    /// What a run's infrastructure is to be, and what the run is related to.
+    pub(super) async fn prepare(&self, run: &FlowRun, attempt: &Attempt) -> Result<(I::Spec, Vec<Resource>), Failure> {
         let unreadable = |error: tidegate_client::Error| {
             Failure::new(FailureClass::ConfigError, format!("What the run needs could not be read: {error}."))
         };
@@ -141,9 +150,7 @@ impl<I: Infrastructure> Worker<I> {
         };
         let job = job::resolve(facts, attempt, &self.caller, &self.client).await?;
         let spec = self.infrastructure.prepare(attempt, &job)?;
-        let submitted = self.events.submitted(events::related(run, flow.as_ref(), deployment.1.as_ref(), &pool));
-        let identifier = self.infrastructure.start(attempt, &spec, news).await?;
-        Ok((identifier, submitted))
+        Ok((spec, events::related(run, flow.as_ref(), deployment.1.as_ref(), &pool)))
     }
 
     /// Says on the run who has it, for filters and for people.
