@@ -125,14 +125,12 @@ async fn measure(arguments: &Arguments, programs: &Programs) -> anyhow::Result<R
 async fn large(arguments: &Arguments, programs: &Programs, report: &mut Report) -> anyhow::Result<()> {
     const FILTERS: &str = "every filter of the runs page";
     const SEARCH: &str = "search in log lines";
-    let mut place = 1_000;
     let mut add = |name: String, goal, figure: Figure| {
         for (name, goal, value) in [
             (format!("{name}, median"), None, figure.median),
             (format!("{name}, 99 of 100 within"), Some(goal), figure.slowest),
         ] {
-            place += 1;
-            report.add(Product::Tidegate, Line { place, name, unit: "ms", better: Better::Less }, goal, value);
+            report.add(Product::Tidegate, Line { name, unit: "ms", better: Better::Less }, goal, value);
         }
     };
     if arguments.wants(FILTERS) {
@@ -158,10 +156,8 @@ async fn turn(
     product: Product,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let mut place = 0;
     let mut add = |name: String, unit, better, goal, value| {
-        place += 1;
-        report.add(product, Line { place, name, unit, better }, goal, value);
+        report.add(product, Line { name, unit, better }, goal, value);
     };
     let server = Server::start(product, programs).await?;
     add("cold start".to_owned(), "s", Better::Less, Some(0.3), server.cold_start.as_secs_f64());

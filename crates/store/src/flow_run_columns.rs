@@ -42,8 +42,8 @@ pub(crate) use steps::Steps;
 use table::{Record, Table};
 pub(crate) use touched::Touched;
 
-/// Steps of SQLite's machine that a list may take by itself: six thousand rows, five milliseconds.
-const STEPS: u64 = 50_000;
+/// Steps of SQLite's machine that a list may take by itself: three thousand rows, three milliseconds.
+const STEPS: u64 = 25_000;
 /// Rows at most: half a gigabyte. Where there are more, lists take what SQLite needs.
 const MOST: usize = 5_000_000;
 /// Rows that commits may change while the columns are read, or one commit after that; beyond, they are read anew.

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use futures::{SinkExt, StreamExt};
+use anyhow::Context;
+use futures::SinkExt;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -62,9 +62,9 @@ pub async fn run(server: &Server, time: Duration) -> anyhow::Result<Figures> {
     let heard = async {
         let mut slowest: f64 = 0.0;
         for number in 0..markers {
-            let next = tokio::time::timeout(DEADLINE, firings.next()).await;
-            let message = next.context("an automation did not fire")?.context("the socket was closed")??;
-            ensure!(message.is_text(), "{message:?} instead of a firing");
+            tokio::time::timeout(DEADLINE, sockets::next_text(&mut firings))
+                .await
+                .context("an automation did not fire")??;
             slowest = slowest.max(started.elapsed().as_secs_f64() - number as f64 / MARKERS_PER_SECOND);
         }
         anyhow::Ok(slowest)

@@ -8,17 +8,14 @@ use serde_json::{Value, json};
 use super::{now, products::Product, starts::median};
 
 /// Which way is better.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     More,
     Less,
 }
 
 /// One line of the table.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line {
-    /// Keeps the lines in the order in which they are measured.
-    pub place: usize,
     pub name: String,
     pub unit: &'static str,
     pub better: Better,
@@ -33,13 +30,19 @@ struct Values {
 
 #[derive(Default)]
 pub struct Report {
-    lines: BTreeMap<Line, Values>,
+    /// In the order in which they were measured first.
+    lines: Vec<(Line, Values)>,
 }
 
 impl Report {
     pub fn add(&mut self, product: Product, line: Line, goal: Option<f64>, value: f64) {
         println!("  {:<10} {:<44} {:>12} {}", product.name(), line.name, number(value), line.unit);
-        let values = self.lines.entry(line).or_default();
+        let known = self.lines.iter().position(|(known, _)| known.name == line.name);
+        let known = known.unwrap_or_else(|| {
+            self.lines.push((line, Values::default()));
+            self.lines.len() - 1
+        });
+        let values = &mut self.lines[known].1;
         values.goal = goal;
         values.reached.entry(product).or_default().push(value);
     }

@@ -1,6 +1,6 @@
 //! Sockets of the load tool: the handshake that clients of the reference use, and events over it.
 
-use anyhow::ensure;
+use anyhow::{Context, bail, ensure};
 use futures::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -22,6 +22,17 @@ pub async fn open(port: u16, path: &str) -> anyhow::Result<Stream> {
         "{answer:?} to the token"
     );
     Ok(socket)
+}
+
+/// Waits for the next message, whatever signs of life come before it.
+pub async fn next_text(socket: &mut Stream) -> anyhow::Result<()> {
+    loop {
+        match socket.next().await.context("the socket was closed")?? {
+            Message::Text(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) => {}
+            other => bail!("{other:?} instead of a message"),
+        }
+    }
 }
 
 /// Returns once the server has read all that was sent: the answer to a ping comes after it.

@@ -92,6 +92,7 @@ impl Question {
                 }
                 found
             }
+            Self::Workspace(id) if table.workspaces.is_only(id) => within.clone(),
             Self::Workspace(id) => among(within, table.workspaces.test(|of| of == id)),
             Self::Flow(ids) => among(within, table.flows.test(|of| ids.contains(of))),
             Self::Deployment(ids) => among(within, table.deployments.test(|of| of.is_some_and(|id| ids.contains(&id)))),

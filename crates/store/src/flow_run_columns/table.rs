@@ -212,6 +212,11 @@ impl<T: Hash + Eq> Coded<T> {
         u32::try_from(self.values.insert_full(value).0).expect("fewer values than rows, and rows fit memory")
     }
 
+    /// Whether no row has or had another value.
+    pub(super) fn is_only(&self, value: &T) -> bool {
+        self.values.len() == 1 && self.values.contains(value)
+    }
+
     /// A test of positions: `holds` is asked once for each different value.
     pub(super) fn test(&self, holds: impl FnMut(&T) -> bool) -> impl Fn(usize) -> bool {
         let held: Vec<bool> = self.values.iter().map(holds).collect();

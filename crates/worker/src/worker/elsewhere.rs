@@ -80,7 +80,7 @@ impl<I: Infrastructure> Worker<I> {
                 }
             }
             Err(error) => {
-                warn!(flow_run.id = %run.id, "what earlier workers left where flow run {} is cannot be looked for: {error:#}", run.id)
+                warn!(flow_run.id = %run.id, "what was left where flow run {} is cannot be looked for: {error:#}", run.id);
             }
         }
     }
