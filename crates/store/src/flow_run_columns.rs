@@ -1,7 +1,7 @@
 //! Flow runs by column, in memory: they answer the combinations of filters that no index of SQLite fits. SQLite is asked
 //! first and has most answers at once; what takes it longer than [`STEPS`] is left to the columns. They say only which rows
-//! make a page. The rows themselves are read from the database, which looks at the filters again, so what clients are told
-//! never depends on the columns being right (see `docs/adr/0010`).
+//! make a page, and how many there are. The rows themselves are read from the database, which looks at the filters again, so
+//! no row is shown that is not meant (see `docs/adr/0010`).
 //!
 //! They are read from the database when a list first takes long, follow every commit, and are given up when nobody has needed
 //! them for a while. On PostgreSQL there are none: several servers write there, and its planner joins indexes by itself.
@@ -17,7 +17,7 @@ mod touched;
 use std::{
     collections::HashSet,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -60,9 +60,9 @@ const LONGEST_PAGE: usize = 1_000;
 enum Phase {
     /// Nobody has needed them.
     Asleep,
-    /// Being read, with the numbers of rows that commits have changed meanwhile.
+    /// Being read, with the numbers of rows that commits have changed meanwhile; `None`: too many to make up for.
     Loading {
-        changed: Vec<i64>,
+        changed: Option<Vec<i64>>,
     },
     Awake(Box<Table>),
     /// They cannot be had: there are more rows than memory should hold, or one that cannot be read.
@@ -89,6 +89,11 @@ impl Columns {
         self.phase.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When they were asked for last.
+    fn asked(&self) -> MutexGuard<'_, Instant> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_awake(&self) -> bool {
         matches!(*self.read(), Phase::Awake(_))
     }
@@ -99,7 +104,7 @@ impl Columns {
         if !matches!(*phase, Phase::Asleep) {
             return;
         }
-        *phase = Phase::Loading { changed: Vec::new() };
+        *phase = Phase::Loading { changed: Some(Vec::new()) };
         let columns = self.clone();
         let loading = sqlite::spawn("tidegate-columns", move || {
             if let Err(error) = columns.load() {
@@ -126,7 +131,10 @@ impl Columns {
         loop {
             let mut phase = self.write();
             let Phase::Loading { changed } = &mut *phase else { return Ok(()) };
-            let changed = std::mem::take(changed);
+            let Some(changed) = changed.replace(Vec::new()) else {
+                phase.turn(Phase::Asleep);
+                return Ok(());
+            };
             if table.len() > MOST {
                 tracing::warn!("there are more than {MOST} flow runs: lists with filters that no index fits stay slow");
                 phase.turn(Phase::Useless);
@@ -134,7 +142,7 @@ impl Columns {
             }
             if changed.len() <= FEW {
                 table.follow(&connection, changed)?;
-                *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                *self.asked() = Instant::now();
                 phase.turn(if table.is_sound() { Phase::Awake(Box::new(table)) } else { Phase::Asleep });
                 return Ok(());
             }
@@ -149,18 +157,22 @@ impl Columns {
             return;
         }
         let mut phase = self.write();
-        let keeps = match &mut *phase {
+        let goes_on = match &mut *phase {
             Phase::Asleep | Phase::Useless => return,
+            // Whoever reads them finds out, and nobody begins a second time meanwhile.
             Phase::Loading { changed: noted } => {
-                noted.append(&mut changed);
-                noted.len() <= CHANGES
+                if let Some(noted) = noted {
+                    noted.append(&mut changed);
+                }
+                *noted = noted.take().filter(|noted| noted.len() <= CHANGES);
+                true
             }
             Phase::Awake(table) => {
-                let rests = self.asked.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > REST;
+                let rests = self.asked().elapsed() > REST;
                 !rests && changed.len() <= CHANGES && table.follow(writer, changed).is_ok() && table.is_sound()
             }
         };
-        if !keeps {
+        if !goes_on {
             phase.turn(Phase::Asleep);
         }
     }
@@ -178,7 +190,7 @@ impl Columns {
     }
 
     fn answer<T>(&self, question: &Question, read: impl FnOnce(&Table, &FixedBitSet) -> T) -> Option<T> {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.asked() = Instant::now();
         let phase = self.read();
         let Phase::Awake(table) = &*phase else { return None };
         metrics::counter!("tidegate_flow_run_columns_answers_total").increment(1);

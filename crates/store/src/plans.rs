@@ -15,14 +15,14 @@ const SMALL: &[&str] =
     &["flow", "deployment", "work_pool", "work_queue", "queue", "pool", "item", "label", "json_each", "CONSTANT"];
 
 /// One statement's plan, line by line.
-struct Plan {
+pub(crate) struct Plan {
     dialect: Dialect,
     statement: String,
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Plan {
-    async fn of(tx: &mut Tx, sql: &Sql) -> Result<Self> {
+    pub(crate) async fn of(tx: &mut Tx, sql: &Sql) -> Result<Self> {
         let dialect = tx.dialect();
         let head = if dialect == Dialect::Sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
         let explain = Sql { text: format!("{head} {}", sql.text).into(), values: sql.values.clone() };

@@ -25,7 +25,7 @@ use crate::{
     Error, Store,
     conditions::{Subject, push_run_filters},
     flow_runs::NewFlowRun,
-    plans::{filled, rows::Known},
+    plans::{Plan, filled, rows::Known},
 };
 
 /// Names, tags, times and references of all kinds, NULL among them, by the row's number.
@@ -314,17 +314,28 @@ async fn a_list_that_takes_long_wakes_the_columns_and_is_answered_by_them() {
     eventually("columns", async || is_awake(&store).await.then_some(())).await;
     let (by_columns, number, statements) = list(&filters).await;
     assert_eq!((by_columns, number), (names, count));
-    let rows =
-        statements.iter().find(|sql| sql.text.contains("flow_run.rowid IN")).expect("the columns chose the rows");
-    let explained = sql!(format!("EXPLAIN QUERY PLAN {}", rows.text));
-    let explained = Sql { values: rows.values.clone(), ..explained };
-    let ask = async move |tx: &mut Tx| {
-        tx.all(&explained, |row| {
-            let _ids: (i64, i64, i64) = (row.next()?, row.next()?, row.next()?);
-            row.next::<String>()
-        })
-        .await
-    };
-    let plan: Vec<String> = store.read(ask).await.expect("statements can be explained");
+    let rows = statements.into_iter().find(|sql| sql.text.contains("flow_run.rowid IN"));
+    let rows = rows.expect("the columns chose the rows");
+    let plan = store.read(async move |tx: &mut Tx| Ok::<_, Error>(Plan::of(tx, &rows).await?.lines)).await;
+    let plan = plan.expect("statements can be explained");
     assert!(plan.iter().any(|line| line.contains("flow_run USING INTEGER PRIMARY KEY (rowid=?)")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn columns_that_cannot_keep_up_are_read_once_and_given_up() {
+    let database = tidegate_testkit::sqlite().await;
+    let (store, _) = varied_and_few(&database).await;
+    let ask = async |tx: &mut Tx| {
+        let columns = columns(tx);
+        *columns.write() = Phase::Loading { changed: Some(Vec::new()) };
+        columns.follow(tx.sqlite().expect("SQLite"), vec![1; CHANGES + 1]);
+        // No second reading begins, which the first one would take for its own.
+        columns.wake();
+        assert!(matches!(*columns.read(), Phase::Loading { changed: None }));
+        columns.load()?;
+        assert!(matches!(*columns.read(), Phase::Asleep));
+        Ok::<_, Error>(())
+    };
+    store.read(ask).await.expect("readers answer");
+    wake(&store).await;
 }
