@@ -366,7 +366,7 @@ def test_role_is_what_the_worker_needs_and_no_more(worker) -> None:
         "events": {"list", "watch"},
         "secrets": {"create", "get", "patch", "delete"},
     }
-    assert verbs(objects.one("Role", "tidegate-worker-leases")) == {"leases": {"get", "list", "watch", "create", "update", "delete"}}
+    assert verbs(objects.one("Role", "tidegate-worker-leases")) == {"leases": {"list", "create", "update", "delete"}}
     assert not objects.of("ClusterRole")
 
 

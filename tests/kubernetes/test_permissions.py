@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import BOX, Cluster
 from stage import ROOT, Process, Server, environment, eventually, free_port
-from workers import BUSYBOX, Runs, start_worker
+from workers import BUSYBOX, Runs, at_home, start_worker
 
 RENDERED = ROOT / "charts/rendered/tidegate-worker/minimal.yaml"
 
@@ -32,11 +32,7 @@ def permit(cluster: Cluster, without: tuple[str, str] | None = None) -> None:
 
 def account(cluster: Cluster, folder: Path) -> Path:
     """A kubeconfig of the worker's service account, as its pod would have."""
-    config = yaml.safe_load(Path(cluster.kubeconfig).read_text())
-    config["users"][0]["user"] = {"token": cluster("create", "token", "tidegate-worker").strip()}
-    path = folder / "account.kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path
+    return at_home(cluster, folder, {"token": cluster("create", "token", "tidegate-worker").strip()})
 
 
 @pytest.fixture
@@ -69,6 +65,7 @@ def test_the_charts_permissions_are_enough(server, pods, worker) -> None:
     server.cancel(waiting)
     assert server.ended(waiting)["state_type"] == "CANCELLED"
     eventually("its Job is gone", 30, lambda: not runs.jobs(waiting))
+    assert pods.get("leases")["items"], "replicas are to know of each other"
 
 
 def test_a_permission_that_is_missing_is_told(server, pods, worker) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import BOX, Cluster
 from stage import Server, eventually
-from workers import RUN, Runs, start_worker
+from workers import RUN, Runs, at_home, start_worker
 
 
 @pytest.fixture(scope="module")
@@ -216,3 +216,31 @@ def test_two_replicas_make_each_job_once(server, pods, start) -> None:
     assert {runs.crashed(id)[1]["exit_code"] for id in ids} == {7}
     jobs = pods.get("jobs", "--selector", RUN)["items"]
     assert sorted(job["metadata"]["labels"][RUN] for job in jobs) == sorted(ids)
+
+
+def test_replicas_know_of_each_other_by_leases(server, pods, start, tmp_path) -> None:
+    pool = server.pool()
+    names = {f"{name}-{pool}" for name in ("left", "right")}
+    selector = f"tidegate.io/work-pool={server.call('GET', f'/work_pools/{pool}')['id']}"
+    for name in names:
+        start(pool, name, at_home(pods, tmp_path))
+    leases = lambda: {lease["spec"]["holderIdentity"]: lease["spec"]["renewTime"] for lease in pods.get("leases", "--selector", selector)["items"]}  # noqa: E731
+    eventually("each has its Lease", 20, lambda: leases().keys() == names, leases)
+    first = leases()
+    eventually("each renews its Lease", 30, lambda: all(leases()[name] > first[name] for name in names), leases)
+
+
+def test_a_secret_that_a_dead_worker_left_goes_with_the_next_attempt(server, pods, start) -> None:
+    pool = server.pool()
+    runs = Runs(server, pods, pool)
+    start(pool, f"hiding-{pool}", PREFECT_INTEGRATIONS_KUBERNETES_WORKER_STORE_ENV_AS_SECRET="true")
+    id = runs.start("sh -c 'exit 3'", failure_policy={"exit_code": {"retries": 1, "delay_seconds": 10}})
+    server.until(id, "it is to be tried again", 60, lambda run: run["state_name"] == "AwaitingRetry")
+    (job,) = runs.jobs(id)
+    left = f"{job['metadata']['name']}-env"
+    present = lambda: {secret["metadata"]["name"] for secret in pods.get("secrets")["items"]}  # noqa: E731
+    eventually("its own Secret is gone", 20, lambda: left not in present(), present)
+    # As a worker leaves it that dies before it has made the Job.
+    pods("create", "secret", "generic", left, "--from-literal=PREFECT_API_KEY=k3y")
+    assert runs.crashed(id)[1]["exit_code"] == 3
+    assert len(runs.jobs(id)) == 2 and left not in present()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
 from stage import Process, Server, binary, environment, eventually
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ def start_worker(server: Server, folder: Path, pool: str, name: str, kubeconfig:
     online = lambda: {each["name"] for each in server.call("POST", f"/work_pools/{pool}/workers/filter", {}) if each["status"] == "ONLINE"}  # noqa: E731
     eventually(f"the worker {name} is online", 30, lambda: name in online(), process.said)
     return process
+
+
+def at_home(cluster: Cluster, folder: Path, user: dict | None = None) -> Path:
+    """A kubeconfig whose own namespace is the test's, as it is for a worker in a pod; of another user if one is given."""
+    config = yaml.safe_load(Path(cluster.kubeconfig).read_text())
+    config["contexts"][0]["context"]["namespace"] = cluster.namespace
+    if user:
+        config["users"][0]["user"] = user
+    path = folder / "home.kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 class Runs:

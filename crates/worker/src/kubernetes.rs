@@ -17,6 +17,7 @@ mod patch;
 mod pod_events;
 mod policy;
 mod preview;
+mod replicas;
 mod required;
 mod seal;
 mod short_form;
@@ -27,7 +28,7 @@ mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -42,6 +43,7 @@ use self::{
     cluster::{Cluster, Patience},
     identity::{Identity, Known},
     observe::Scope,
+    replicas::Replicas,
     seal::Sealed,
 };
 pub use self::{
@@ -66,14 +68,26 @@ pub struct Kubernetes {
     places: tokio::sync::Mutex<HashMap<String, Arc<Place>>>,
     live: Mutex<HashMap<Identifier, Arc<Live>>>,
     surveyed: Mutex<Vec<Arc<Place>>>,
+    replicas: Arc<Replicas>,
+    shared: Mutex<Option<Shared>>,
+    surveys: AtomicU32,
     streams: Arc<Semaphore>,
     /// Ends what looks at clusters.
     end: CancellationToken,
 }
 
+/// What all replicas of this worker look at.
+struct Shared {
+    namespaces: Vec<String>,
+    /// The same in words, with what else narrows it.
+    looks_at: String,
+}
+
 /// A cluster, and what is seen of it.
 struct Place {
     cluster: Cluster,
+    /// The worker's own, and not one that a job names.
+    is_own: bool,
     identity: Known,
     board: Arc<Board>,
     /// The namespaces that are looked at; `None` for all of them.
@@ -110,6 +124,9 @@ impl Kubernetes {
             places: tokio::sync::Mutex::default(),
             live: Mutex::default(),
             surveyed: Mutex::default(),
+            replicas: Arc::default(),
+            shared: Mutex::default(),
+            surveys: AtomicU32::default(),
             streams: Arc::new(Semaphore::new(logs::STREAMS)),
             end: CancellationToken::new(),
         }
@@ -132,6 +149,7 @@ impl Kubernetes {
         };
         let place = Arc::new(Place {
             cluster,
+            is_own: cluster_config.is_none(),
             identity: Known::default(),
             board: Arc::default(),
             observed: Mutex::default(),

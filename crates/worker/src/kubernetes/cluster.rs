@@ -109,6 +109,10 @@ impl Cluster {
         self.request(Method::POST, path, "application/json", Some(body)).await
     }
 
+    pub(crate) async fn replace(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
+        self.request(Method::PUT, path, "application/json", Some(body)).await
+    }
+
     pub(crate) async fn merge(&self, path: &str, body: &Value) -> Result<Value, Refusal> {
         self.request(Method::PATCH, path, "application/merge-patch+json", Some(body)).await
     }

@@ -58,22 +58,34 @@ pub(crate) fn cluster_of(job: &Value) -> Option<&str> {
 
 /// An identity that is found out when it is first needed, and looked at again when something looks wrong.
 #[derive(Debug, Default)]
-pub(crate) struct Known(OnceCell<Result<Identity, String>>);
+pub(crate) struct Known(OnceCell<Identity>);
+
+enum Unknown {
+    NotAnswered(Refusal),
+    Wrong(String),
+}
 
 impl Known {
-    /// `Err`: the wrong cluster, in words, or one that could not be asked.
+    /// `Err`: the wrong cluster, in words, or one that could not be asked. Either may be better the next time.
     pub(crate) async fn learn(
         &self,
         cluster: &Cluster,
         configured: Option<&str>,
     ) -> Result<Result<Identity, String>, Refusal> {
-        let find = async || Ok(Identity::new(cluster.uid().await?, configured.map(str::to_owned)));
-        self.0.get_or_try_init(find).await.cloned()
+        let find = async || {
+            let uid = cluster.uid().await.map_err(Unknown::NotAnswered)?;
+            Identity::new(uid, configured.map(str::to_owned)).map_err(Unknown::Wrong)
+        };
+        match self.0.get_or_try_init(find).await {
+            Ok(identity) => Ok(Ok(identity.clone())),
+            Err(Unknown::Wrong(why)) => Ok(Err(why)),
+            Err(Unknown::NotAnswered(refusal)) => Err(refusal),
+        }
     }
 
     /// As far as it is known by now.
     pub(crate) fn get(&self) -> Option<&Identity> {
-        self.0.get()?.as_ref().ok()
+        self.0.get()
     }
 
     /// Makes sure that the API at hand is still the one that it was; says so in words if it is not.

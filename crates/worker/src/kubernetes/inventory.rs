@@ -1,25 +1,31 @@
 //! What is in the cluster already: Jobs that an earlier worker of this name has left, Jobs of other workers, and Jobs that
 //! nobody wants. Those that say that they were made in another cluster are left alone, whatever else they say.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tidegate_api::work_pools::WorkPool;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    Kubernetes, OUTLIVES, Place, Spec, board,
+    Kubernetes, OUTLIVES, Place, Shared, Spec, board,
     cluster::{Cluster, Patience, Refusal},
     identity::{Identity, cluster_of},
-    kill, lock, observe, seal, start, verdict,
+    kill, lock, observe, replicas, seal, start, verdict,
 };
 use crate::infrastructure::{Attempt, Found, Identifier, Stray};
 
 /// A Job this old has been told of to the server by whoever made it.
 const SETTLED: Duration = Duration::from_mins(1);
 const PAGE: usize = 500;
+/// One of so many surveys, of three a minute, asks for runs of replicas that are there: well before their leases end.
+const DISTRUST: u32 = 6;
 /// How long a worker that starts waits for an API that is out of order, before it goes on without what it has left there.
 const BEGINNING: Patience = Patience { tries: None, within: Duration::from_secs(30) };
 
@@ -34,7 +40,9 @@ impl Kubernetes {
                 return Ok(Vec::new());
             }
         };
-        self.find_at(&place, self.namespaces(pool), pool.id).await
+        let namespaces = self.namespaces(pool);
+        self.meet(&place, &namespaces, pool.id);
+        self.find_at(&place, namespaces, pool.id).await
     }
 
     /// The same where a job of a run under way would be: in another cluster, or in a namespace of its own.
@@ -126,6 +134,32 @@ impl Kubernetes {
         Ok(found)
     }
 
+    /// From here on other replicas know of this one, and it of them.
+    fn meet(&self, place: &Arc<Place>, namespaces: &[String], work_pool: Uuid) {
+        let watched = if self.options.all_namespaces { "*".to_owned() } else { namespaces.join(",") };
+        let looks_at = format!("{watched} {}", self.options.label_filters).trim().to_owned();
+        let holder = replicas::Holder { worker: self.worker.clone(), work_pool, looks_at: looks_at.clone() };
+        *lock(&self.shared) = Some(Shared { namespaces: namespaces.to_vec(), looks_at });
+        let (replicas, cluster, end) = (Arc::clone(&self.replicas), place.cluster.clone(), self.end.clone());
+        tokio::spawn(async move { end.run_until_cancelled(replicas.attend(&cluster, &holder)).await });
+    }
+
+    /// Whether another replica is to see to a run: whoever made its Job, or else the one to which it falls. A replica that is
+    /// there may still have lost the server, so from time to time it is not relied on.
+    fn is_anothers(&self, place: &Place, stranger: &board::Stranger, is_relied_on: bool) -> bool {
+        let shared = lock(&self.shared);
+        // In other clusters, and in namespaces that runs have chosen themselves, the others may not look.
+        let Some(Shared { namespaces, looks_at }) = shared.as_ref().filter(|_| place.is_own) else { return false };
+        let namespace = stranger.identifier.0.split(':').next().unwrap_or_default();
+        if !self.options.all_namespaces && !namespaces.iter().any(|shared| shared == namespace) {
+            return false;
+        }
+        let (now, Attempt { flow_run_id, owner, .. }) = (Instant::now(), &stranger.attempt);
+        let maker = owner.as_deref().filter(|maker| is_relied_on && *maker != self.worker);
+        maker.is_some_and(|maker| self.replicas.is_there(maker, now))
+            || !self.replicas.falls_to(&self.worker, looks_at, *flow_run_id, now)
+    }
+
     /// The namespaces in which runs of a pool may be.
     fn namespaces(&self, pool: &WorkPool) -> Vec<String> {
         if !self.options.namespaces.is_empty() {
@@ -138,23 +172,24 @@ impl Kubernetes {
         vec![fixed.or(usual).unwrap_or("default").to_owned()]
     }
 
-    /// Jobs that are in nobody's hands here: old enough to be settled, and young enough to concern somebody.
+    /// Jobs that are in nobody's hands here, and this replica's to see to: old enough to be settled, and young enough to
+    /// concern somebody.
     pub(super) fn survey_jobs(&self) -> Vec<Stray> {
-        let places = lock(&self.surveyed).clone();
-        let own = |place: &Arc<Place>| {
-            let strangers = place.board.strangers();
-            let identity = place.identity.get().cloned();
-            let is_own = move |stranger: &board::Stranger| {
-                identity.as_ref().is_some_and(|identity| identity.owns(stranger.cluster.as_deref()))
-            };
-            strangers.into_iter().filter(is_own)
-        };
         let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
         // What has ended long ago has been settled, by whoever ran it or by its lease.
         let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
-        let concerns = places.iter().flat_map(own).filter(|stranger| is_old(stranger) && !is_over(stranger));
-        let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
-        concerns.map(stray).collect()
+        let is_relied_on = !self.surveys.fetch_add(1, Ordering::Relaxed).is_multiple_of(DISTRUST);
+        let mut strays = Vec::new();
+        for place in lock(&self.surveyed).clone() {
+            let Some(identity) = place.identity.get() else { continue };
+            let mut strangers = place.board.strangers();
+            strangers.retain(|stranger| is_old(stranger) && !is_over(stranger));
+            strangers.retain(|stranger| identity.owns(stranger.cluster.as_deref()));
+            strangers.retain(|stranger| !self.is_anothers(&place, stranger, is_relied_on));
+            let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
+            strays.extend(strangers.into_iter().map(stray));
+        }
+        strays
     }
 
     pub(super) async fn adopt_job(&self, attempt: &Attempt, identifier: &Identifier) -> bool {

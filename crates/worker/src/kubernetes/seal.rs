@@ -34,6 +34,14 @@ pub(crate) struct Sealed {
     pub(crate) secret: Option<Value>,
 }
 
+impl Sealed {
+    /// What the Job of the attempt before was called; `None` for the first.
+    pub(crate) fn job_before(&self, attempt: &Attempt) -> Option<String> {
+        let base = self.name.strip_suffix(&attempt.attempt.to_string())?;
+        (attempt.attempt > 1).then(|| format!("{base}{}", attempt.attempt - 1))
+    }
+}
+
 pub(crate) fn seal(
     manifest: Map<String, Value>,
     namespace: String,
@@ -191,6 +199,7 @@ mod tests {
         assert_eq!(attempt_of(&sealed.job), Some(Attempt { owner: Some("w".into()), ..attempt() }));
         assert_eq!(sealed.job["spec"]["template"]["metadata"]["labels"][ATTEMPT], "2");
         assert_eq!(attempt_of(&json!({"metadata": {"labels": {"prefect.io/flow-run-id": "x"}}})), None);
+        assert_eq!(sealed.job_before(&attempt()).as_deref(), Some("blue-fox-9f3c2a1b7d4e-1"));
     }
 
     #[test]

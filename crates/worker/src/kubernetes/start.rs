@@ -35,6 +35,10 @@ pub(crate) async fn start(
     news: &mpsc::Sender<News>,
 ) -> Result<Value, Failure> {
     let Sealed { name, namespace, job, secret } = sealed;
+    if let (Some(_), Some(earlier)) = (secret, sealed.job_before(attempt)) {
+        // A worker that died after it had made a Secret, and before it made the Job that would own it, has left it there.
+        let _ = cluster.delete(&secret_path(namespace, &earlier), &Value::Null).await;
+    }
     let told = &|refusal: &Refusal| {
         let message = format!("The Kubernetes API does not take the run's Job yet: {refusal}");
         let _ = news.try_send(News::Note { level: Level::Warning, message });

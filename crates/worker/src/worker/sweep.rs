@@ -23,6 +23,8 @@ const PERIOD: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(45);
 /// How long the infrastructure of a run that is over may take to end by itself.
 const LAST_WORDS: Duration = Duration::from_mins(1);
+/// A second thought this late is a first one. Surveys need not name everything each time.
+const FORGOTTEN: Duration = Duration::from_mins(10);
 
 enum Fate {
     /// Somebody sees to it.
@@ -41,7 +43,7 @@ impl<I: Infrastructure> Worker<I> {
         loop {
             let random = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
             sleep(PERIOD.mul_f64(0.75 + random / 2.0)).await;
-            let mut still_unwanted = HashMap::new();
+            unwanted.retain(|_, since| since.elapsed() < FORGOTTEN);
             let strays = self.infrastructure.survey();
             over.retain(|identifier| strays.iter().any(|stray| stray.identifier == *identifier));
             for Stray { attempt, identifier, has_ended } in strays {
@@ -52,22 +54,20 @@ impl<I: Infrastructure> Worker<I> {
                     continue;
                 }
                 match self.fate(&attempt).await {
-                    Fate::Leave => {}
+                    Fate::Leave => drop(unwanted.remove(&identifier)),
                     Fate::Adopt => self.take_over(attempt, identifier).await,
                     // What has ended by itself stays as long as its own time says.
                     Fate::Discard if has_ended => drop(over.insert(identifier)),
                     Fate::Discard => {
-                        let since = unwanted.get(&identifier).copied().unwrap_or_else(Instant::now);
-                        if since.elapsed() < LAST_WORDS {
-                            still_unwanted.insert(identifier, since);
-                        } else {
+                        let since = *unwanted.entry(identifier.clone()).or_insert_with(Instant::now);
+                        if since.elapsed() >= LAST_WORDS {
                             info!(infrastructure = %identifier, flow_run.id = %attempt.flow_run_id, "{identifier} belongs to no run any more and is removed");
                             self.infrastructure.discard(&identifier).await;
+                            unwanted.remove(&identifier);
                         }
                     }
                 }
             }
-            unwanted = still_unwanted;
         }
     }
 
