@@ -110,6 +110,9 @@ class Server:
         # A variable of the pool's own.
         pod["containers"][0]["envFrom"] = "{{ env_from }}"
         template["variables"]["properties"]["env_from"] = {"type": "array"}
+        # The recording has no titles, and the reference's server fails where a definition has none.
+        for name, definition in template["variables"]["definitions"].items():
+            definition["title"] = name
         change(pod)
         name = f"pool-{uuid.uuid4().hex[:8]}"
         self.call("POST", "/work_pools/", {"name": name, "type": "kubernetes", "base_job_template": template, **fields})

@@ -12,10 +12,10 @@ use tokio::{sync::watch, time::Instant};
 use super::{identity::cluster_of, seal};
 use crate::infrastructure::{Attempt, Identifier};
 
-/// A run's Job and its pods, as last seen.
+/// A run's Job and its pods, as last seen. Copies share the objects, which are most of what a live run takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    pub(crate) job: Option<Value>,
+    pub(crate) job: Option<Arc<Value>>,
     /// The API server has said that the Job is not there any more.
     pub(crate) is_gone: bool,
     /// By uid. Pods that are gone stay here, since they tell why they went.
@@ -45,7 +45,7 @@ impl Warning {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Pod {
-    pub(crate) object: Value,
+    pub(crate) object: Arc<Value>,
     pub(crate) is_gone: bool,
 }
 
@@ -76,7 +76,7 @@ impl Sight {
 
     /// Whether the Job has a Secret of its own.
     pub(crate) fn has_secret(&self) -> bool {
-        self.seen.borrow().job.as_ref().is_some_and(seal::has_secret)
+        self.seen.borrow().job.as_ref().is_some_and(|job| seal::has_secret(job))
     }
 
     /// The Job as the API server has it now; `None`: it has none.
@@ -89,7 +89,7 @@ impl Sight {
             // A copy from before a newer one brings nothing; the API server's versions are numbers that grow.
             Some(job) if seen.job.as_ref().is_some_and(|known| version(known) > version(&job)) => false,
             Some(job) => {
-                seen.job = Some(job);
+                seen.job = Some(Arc::new(job));
                 true
             }
             None => !std::mem::replace(&mut seen.is_gone, true),
@@ -106,7 +106,7 @@ impl Sight {
             if known.is_some_and(|known| known.is_gone || version(&known.object) > version(&object)) {
                 return false;
             }
-            seen.pods.insert(uid, Pod { object, is_gone });
+            seen.pods.insert(uid, Pod { object: Arc::new(object), is_gone });
             true
         });
     }

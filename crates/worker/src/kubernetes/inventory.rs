@@ -186,7 +186,8 @@ impl Kubernetes {
             strangers.retain(|stranger| is_old(stranger) && !is_over(stranger));
             strangers.retain(|stranger| identity.owns(stranger.cluster.as_deref()));
             strangers.retain(|stranger| !self.is_anothers(&place, stranger, is_relied_on));
-            let stray = |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
+            let stray =
+                |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
             strays.extend(strangers.into_iter().map(stray));
         }
         strays

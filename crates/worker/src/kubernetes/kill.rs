@@ -30,7 +30,7 @@ pub(crate) async fn escalate(live: &Live, stop: Stop, grace: Duration) {
         let mut seen = live.sight.subscribe();
         let ended = seen.wait_for(|seen| {
             seen.is_gone
-                || seen.job.as_ref().is_some_and(verdict::has_ended)
+                || seen.job.as_deref().is_some_and(verdict::has_ended)
                 || seen.pods.values().all(verdict::has_finished)
         });
         if timeout(grace, ended).await.is_ok() {

@@ -9,7 +9,7 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::{WatchStreamExt, utils::Backoff, watcher},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -23,6 +23,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// What keeps failing is told again after so long.
 const REMINDER: Duration = Duration::from_mins(1);
+
+/// What verdicts read of Jobs and pods.
+const CONDITIONS: [&str; 5] = ["Complete", "Failed", "FailureTarget", "PodScheduled", "DisruptionTarget"];
+/// What verdicts, logs and events read of a container.
+const CONTAINER: [&str; 4] = ["name", "image", "restartCount", "state"];
 
 /// Pauses between tries, which grow, and differ from worker to worker.
 struct Pauses(Duration);
@@ -180,12 +185,37 @@ pub(crate) fn slim_value(object: &Value) -> Value {
 }
 
 fn keep(slim: &mut Value, data: &Value) {
-    slim["status"] = data["status"].clone();
+    slim["status"] = status(&data["status"]);
     for key in ["nodeName", "backoffLimit"] {
         if let Some(value) = data["spec"].get(key) {
             slim["spec"][key] = value.clone();
         }
     }
+}
+
+/// Of each container and condition no more than is read anywhere: an object of JSON takes half a kilobyte.
+fn status(whole: &Value) -> Value {
+    let mut slim = Map::new();
+    for (key, value) in whole.as_object().into_iter().flatten() {
+        let value = match (key.as_str(), value) {
+            ("hostIP" | "hostIPs" | "podIP" | "podIPs" | "qosClass", _) => continue,
+            ("conditions", Value::Array(conditions)) => {
+                let is_read =
+                    |condition: &&Value| condition["type"].as_str().is_some_and(|kind| CONDITIONS.contains(&kind));
+                conditions.iter().filter(is_read).cloned().collect()
+            }
+            ("initContainerStatuses" | "containerStatuses", Value::Array(containers)) => {
+                containers.iter().map(|container| only(container, &CONTAINER)).collect()
+            }
+            _ => value.clone(),
+        };
+        slim.insert(key.clone(), value);
+    }
+    Value::Object(slim)
+}
+
+fn only(object: &Value, keys: &[&str]) -> Value {
+    keys.iter().filter_map(|key| Some(((*key).to_owned(), object.get(key)?.clone()))).collect()
 }
 
 fn place(scope: &Scope) -> String {

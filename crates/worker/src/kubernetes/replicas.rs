@@ -82,7 +82,7 @@ impl Replicas {
                              hands: {refusal}"
                         );
                     }
-                    if refusal.is_transient() { jittered(PERIOD) } else { REFUSED }
+                    if refusal.is(403) { REFUSED } else { jittered(PERIOD) }
                 }
             };
             sleep(pause).await;

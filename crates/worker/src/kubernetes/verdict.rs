@@ -43,7 +43,7 @@ pub(crate) fn has_ended(job: &Value) -> bool {
 
 pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phase {
     let newest = newest(seen);
-    let job = seen.job.as_ref();
+    let job = seen.job.as_deref();
     if job.is_some_and(|job| condition(job, "Complete").is_some()) {
         return Phase::Ended(None);
     }
@@ -257,8 +257,8 @@ fn hindrance(pod: &Value) -> Option<Hindrance> {
 /// What a warning of the cluster's says about a run that has not begun: about its newest pod, or its Job if that has none.
 pub(crate) fn warned(seen: &Snapshot) -> Option<Hindrance> {
     let warning = seen.warning.as_ref()?;
-    let pod = newest(seen).filter(|pod| !pod.is_gone).map(|pod| &pod.object);
-    let (what, object) = pod.map_or(("Job", seen.job.as_ref()?), |pod| ("Pod", pod));
+    let pod = newest(seen).filter(|pod| !pod.is_gone).map(|pod| &*pod.object);
+    let (what, object) = pod.map_or(("Job", seen.job.as_deref()?), |pod| ("Pod", pod));
     if object["metadata"]["uid"] != warning.uid {
         return None;
     }

@@ -127,7 +127,7 @@ pub(crate) fn unseen() -> Exit {
 
 pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore>, news: mpsc::Sender<News>) -> Exit {
     let mut seen = live.sight.subscribe();
-    let (limits, memory) = Limits::read(seen.borrow().job.as_ref());
+    let (limits, memory) = Limits::read(seen.borrow().job.as_deref());
     let deadline = limits.job.map(|seconds| Instant::now() + left_of(&seen.borrow(), seconds));
     let how = (live.is_adopted, limits.stream, if options.crash_logs { options.crash_log_lines } else { 0 });
     let mut follower =
@@ -202,7 +202,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         _ => failure,
     };
     let stop = *lock(&live.stop);
-    let attempt = snapshot.job.as_ref().and_then(seal::attempt_of);
+    let attempt = snapshot.job.as_deref().and_then(seal::attempt_of);
     let retry = attempt.zip(failure.as_ref()).filter(|_| stop.is_none());
     let retry = retry.and_then(|(attempt, failure)| limits.policy.retry(failure, &attempt, memory.as_deref()));
     Exit { failure, is_concluded: false, stop, tail, is_unconfirmed: live.is_unconfirmed.is_cancelled(), retry }

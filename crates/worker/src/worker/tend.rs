@@ -86,11 +86,12 @@ impl<I: Infrastructure> Worker<I> {
         let order = *orders.borrow();
         if order > Order::GoOn {
             let exit = Exit::default();
-            return self.account(attempt, &exit, order, output).await;
+            return Box::pin(self.account(attempt, &exit, order, output)).await;
         }
         let message = format!("Worker `{}` starts attempt {} of this run.", self.name, attempt.attempt);
         self.logs.write(run.id, WORKER, Level::Info, message);
-        match self.start(run, attempt, sender.clone()).await {
+        // What is short takes no room in the task, which lasts as long as the run.
+        match Box::pin(self.start(run, attempt, sender.clone())).await {
             Ok((identifier, submitted)) => {
                 self.runs.mark_started(run.id);
                 // It lasts without us from here on: the server need not hear of it so often.
@@ -98,7 +99,8 @@ impl<I: Infrastructure> Worker<I> {
                 metrics::counter!(crate::metrics::RUNS_STARTED).increment(1);
                 metrics::histogram!(crate::metrics::START_SECONDS).record(began.elapsed().as_secs_f64());
                 info!(flow_run.id = %run.id, infrastructure = %identifier, "flow run {} runs as {} {identifier}", run.id, I::TYPE);
-                tokio::join!(self.tell_identifier(attempt, &identifier), self.label(attempt, &identifier), async {
+                let told = Box::pin(self.tell_identifier(attempt, &identifier));
+                tokio::join!(told, Box::pin(self.label(attempt, &identifier)), async {
                     metrics::gauge!(crate::metrics::RUNS_LIVE).increment(1.0);
                     self.watch(attempt, &identifier, orders, output, (sender, news), Some(submitted)).await;
                     metrics::gauge!(crate::metrics::RUNS_LIVE).decrement(1.0);
@@ -107,7 +109,7 @@ impl<I: Infrastructure> Worker<I> {
             Err(failure) => {
                 let exit = Exit { failure: Some(failure), ..Exit::default() };
                 let order = *orders.borrow();
-                self.account(attempt, &exit, order, output).await;
+                Box::pin(self.account(attempt, &exit, order, output)).await;
             }
         }
     }
@@ -224,7 +226,7 @@ impl<I: Infrastructure> Worker<I> {
                 match order {
                     Order::Over => patience.as_mut().reset(Instant::now() + grace),
                     Order::Outlived => patience.as_mut().reset(Instant::now() + grace.min(OUTLIVED)),
-                    other => self.obey(attempt, identifier, other).await,
+                    other => Box::pin(self.obey(attempt, identifier, other)).await,
                 }
             }
             tokio::select! {
@@ -235,17 +237,17 @@ impl<I: Infrastructure> Worker<I> {
                     self.obey(attempt, identifier, obeyed).await;
                 }
                 Ok(()) = orders.changed() => {}
-                Some(told) = news.recv() => self.pass_on(attempt, told, &mut output).await,
-                _ = early.tick(), if output.has_early_lines() => output.send_early().await,
+                Some(told) = news.recv() => Box::pin(self.pass_on(attempt, told, &mut output)).await,
+                _ = early.tick(), if output.has_early_lines() => Box::pin(output.send_early()).await,
             }
         };
         while let Ok(told) = news.try_recv() {
-            self.pass_on(attempt, told, &mut output).await;
+            Box::pin(self.pass_on(attempt, told, &mut output)).await;
         }
         // Its end is what matters; who watches may hear of it a moment later.
         tokio::join!(
-            self.account(attempt, &exit, obeyed, output),
-            self.tell_executed(attempt, identifier, &exit, submitted)
+            Box::pin(self.account(attempt, &exit, obeyed, output)),
+            Box::pin(self.tell_executed(attempt, identifier, &exit, submitted))
         );
     }
 
