@@ -68,19 +68,11 @@ pub struct Kubernetes {
     places: tokio::sync::Mutex<HashMap<String, Arc<Place>>>,
     live: Mutex<HashMap<Identifier, Arc<Live>>>,
     surveyed: Mutex<Vec<Arc<Place>>>,
-    replicas: Arc<Replicas>,
-    shared: Mutex<Option<Shared>>,
+    replicas: Mutex<Option<Arc<Replicas>>>,
     surveys: AtomicU32,
     streams: Arc<Semaphore>,
     /// Ends what looks at clusters.
     end: CancellationToken,
-}
-
-/// What all replicas of this worker look at.
-struct Shared {
-    namespaces: Vec<String>,
-    /// The same in words, with what else narrows it.
-    looks_at: String,
 }
 
 /// A cluster, and what is seen of it.
@@ -124,8 +116,7 @@ impl Kubernetes {
             places: tokio::sync::Mutex::default(),
             live: Mutex::default(),
             surveyed: Mutex::default(),
-            replicas: Arc::default(),
-            shared: Mutex::default(),
+            replicas: Mutex::default(),
             surveys: AtomicU32::default(),
             streams: Arc::new(Semaphore::new(logs::STREAMS)),
             end: CancellationToken::new(),

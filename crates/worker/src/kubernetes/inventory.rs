@@ -14,10 +14,12 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    Kubernetes, OUTLIVES, Place, Shared, Spec, board,
+    Kubernetes, OUTLIVES, Place, Spec, board,
     cluster::{Cluster, Patience, Refusal},
     identity::{Identity, cluster_of},
-    kill, lock, observe, replicas, seal, start, verdict,
+    kill, lock, observe,
+    replicas::Replicas,
+    seal, start, verdict,
 };
 use crate::infrastructure::{Attempt, Found, Identifier, Stray};
 
@@ -135,29 +137,13 @@ impl Kubernetes {
     }
 
     /// From here on other replicas know of this one, and it of them.
-    fn meet(&self, place: &Arc<Place>, namespaces: &[String], work_pool: Uuid) {
-        let watched = if self.options.all_namespaces { "*".to_owned() } else { namespaces.join(",") };
-        let looks_at = format!("{watched} {}", self.options.label_filters).trim().to_owned();
-        let holder = replicas::Holder { worker: self.worker.clone(), work_pool, looks_at: looks_at.clone() };
-        *lock(&self.shared) = Some(Shared { namespaces: namespaces.to_vec(), looks_at });
-        let (replicas, cluster, end) = (Arc::clone(&self.replicas), place.cluster.clone(), self.end.clone());
-        tokio::spawn(async move { end.run_until_cancelled(replicas.attend(&cluster, &holder)).await });
-    }
-
-    /// Whether another replica is to see to a run: whoever made its Job, or else the one to which it falls. A replica that is
-    /// there may still have lost the server, so from time to time it is not relied on.
-    fn is_anothers(&self, place: &Place, stranger: &board::Stranger, is_relied_on: bool) -> bool {
-        let shared = lock(&self.shared);
-        // In other clusters, and in namespaces that runs have chosen themselves, the others may not look.
-        let Some(Shared { namespaces, looks_at }) = shared.as_ref().filter(|_| place.is_own) else { return false };
-        let namespace = stranger.identifier.0.split(':').next().unwrap_or_default();
-        if !self.options.all_namespaces && !namespaces.iter().any(|shared| shared == namespace) {
-            return false;
-        }
-        let (now, Attempt { flow_run_id, owner, .. }) = (Instant::now(), &stranger.attempt);
-        let maker = owner.as_deref().filter(|maker| is_relied_on && *maker != self.worker);
-        maker.is_some_and(|maker| self.replicas.is_there(maker, now))
-            || !self.replicas.falls_to(&self.worker, looks_at, *flow_run_id, now)
+    fn meet(&self, place: &Place, namespaces: &[String], work_pool: Uuid) {
+        let namespaces = (!self.options.all_namespaces).then(|| namespaces.to_vec());
+        let replicas = Replicas::new(self.worker.clone(), work_pool, namespaces, &self.options.label_filters);
+        let replicas = Arc::new(replicas);
+        *lock(&self.replicas) = Some(Arc::clone(&replicas));
+        let (cluster, end) = (place.cluster.clone(), self.end.clone());
+        tokio::spawn(async move { end.run_until_cancelled(replicas.attend(&cluster)).await });
     }
 
     /// The namespaces in which runs of a pool may be.
@@ -178,14 +164,23 @@ impl Kubernetes {
         let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
         // What has ended long ago has been settled, by whoever ran it or by its lease.
         let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
+        // A replica that is there may still have lost the server.
         let is_relied_on = !self.surveys.fetch_add(1, Ordering::Relaxed).is_multiple_of(DISTRUST);
+        let replicas = lock(&self.replicas).clone();
         let mut strays = Vec::new();
         for place in lock(&self.surveyed).clone() {
             let Some(identity) = place.identity.get() else { continue };
+            let is_anothers = |stranger: &board::Stranger| {
+                let namespace = stranger.identifier.0.split(':').next().unwrap_or_default();
+                let is_anothers = |others: &Arc<Replicas>| {
+                    others.is_anothers(namespace, &stranger.attempt, is_relied_on, Instant::now())
+                };
+                // Of clusters that jobs name the others may know nothing.
+                place.is_own && replicas.as_ref().is_some_and(is_anothers)
+            };
             let mut strangers = place.board.strangers();
             strangers.retain(|stranger| is_old(stranger) && !is_over(stranger));
-            strangers.retain(|stranger| identity.owns(stranger.cluster.as_deref()));
-            strangers.retain(|stranger| !self.is_anothers(&place, stranger, is_relied_on));
+            strangers.retain(|stranger| identity.owns(stranger.cluster.as_deref()) && !is_anothers(stranger));
             let stray =
                 |board::Stranger { attempt, identifier, has_ended, .. }| Stray { attempt, identifier, has_ended };
             strays.extend(strangers.into_iter().map(stray));

@@ -17,7 +17,7 @@ use super::{
     cluster::{Cluster, Refusal, jittered},
     seal::WORK_POOL,
 };
-use crate::clock::now;
+use crate::{clock::now, infrastructure::Attempt};
 
 /// What the holder of a Lease looks at. Only replicas that look at the same can share it.
 const LOOKS_AT: &str = "tidegate.io/looks-at";
@@ -30,9 +30,15 @@ const FORGOTTEN: Duration = Duration::from_mins(10);
 /// Between two tries of a worker that may not have Leases.
 const REFUSED: Duration = Duration::from_mins(5);
 
-/// What this worker knows of the others.
-#[derive(Debug, Default)]
+/// This worker, and what it knows of the others.
+#[derive(Debug)]
 pub(crate) struct Replicas {
+    worker: String,
+    work_pool: Uuid,
+    /// `None`: all of them.
+    namespaces: Option<Vec<String>>,
+    /// All that narrows what is looked at, in words.
+    looks_at: String,
     others: Mutex<HashMap<String, Sign>>,
 }
 
@@ -44,33 +50,41 @@ struct Sign {
     looks_at: String,
 }
 
-/// Who holds a Lease, and for what.
-#[derive(Clone, Debug)]
-pub(crate) struct Holder {
-    pub(crate) worker: String,
-    pub(crate) work_pool: Uuid,
-    pub(crate) looks_at: String,
-}
-
 impl Replicas {
-    /// Whether a run that nobody has in hand is this worker's to see to.
-    pub(crate) fn falls_to(&self, me: &str, looks_at: &str, run: Uuid, at: Instant) -> bool {
-        let others = self.lock();
-        let is_counted_on = |sign: &Sign| at - sign.seen < DURATION && sign.looks_at == looks_at;
-        let mut rivals = others.iter().filter(|(_, sign)| is_counted_on(sign)).map(|(worker, _)| worker);
-        rivals.all(|rival| rival == me || rank(rival, run) < rank(me, run))
+    pub(crate) fn new(worker: String, work_pool: Uuid, namespaces: Option<Vec<String>>, filters: &str) -> Self {
+        let watched = namespaces.as_ref().map_or_else(|| "*".to_owned(), |namespaces| namespaces.join(","));
+        let looks_at = format!("{watched} {filters}").trim().to_owned();
+        Self { worker, work_pool, namespaces, looks_at, others: Mutex::default() }
+    }
+
+    /// Whether another replica is to see to a run that is not in our hands: whoever made its Job, unless replicas that are
+    /// there are not relied on, or else the one to which it falls.
+    pub(crate) fn is_anothers(&self, namespace: &str, attempt: &Attempt, is_relied_on: bool, at: Instant) -> bool {
+        // In namespaces that runs have chosen themselves the others may not look.
+        if self.namespaces.as_ref().is_some_and(|namespaces| namespaces.iter().all(|shared| shared != namespace)) {
+            return false;
+        }
+        let maker = attempt.owner.as_deref().filter(|maker| is_relied_on && *maker != self.worker);
+        maker.is_some_and(|maker| self.is_there(maker, at)) || !self.falls_here(attempt.flow_run_id, at)
     }
 
     /// Whether a worker has shown itself lately.
-    pub(crate) fn is_there(&self, worker: &str, at: Instant) -> bool {
+    fn is_there(&self, worker: &str, at: Instant) -> bool {
         self.lock().get(worker).is_some_and(|sign| at - sign.seen < DURATION)
     }
 
+    fn falls_here(&self, run: Uuid, at: Instant) -> bool {
+        let others = self.lock();
+        let is_counted_on = |sign: &Sign| at - sign.seen < DURATION && sign.looks_at == self.looks_at;
+        let mut rivals = others.iter().filter(|(_, sign)| is_counted_on(sign)).map(|(worker, _)| worker);
+        rivals.all(|rival| *rival == self.worker || rank(rival, run) < rank(&self.worker, run))
+    }
+
     /// Holds a Lease and watches those of the others, until it is dropped.
-    pub(crate) async fn attend(&self, cluster: &Cluster, holder: &Holder) {
+    pub(crate) async fn attend(&self, cluster: &Cluster) {
         let mut was_refused = false;
         loop {
-            let pause = match self.round(cluster, holder).await {
+            let pause = match self.round(cluster).await {
                 Ok(()) => {
                     was_refused = false;
                     jittered(PERIOD)
@@ -89,10 +103,9 @@ impl Replicas {
         }
     }
 
-    async fn round(&self, cluster: &Cluster, holder: &Holder) -> Result<(), Refusal> {
-        let Holder { worker, work_pool, .. } = holder;
+    async fn round(&self, cluster: &Cluster) -> Result<(), Refusal> {
         let leases = leases_path(cluster);
-        let selector = format!("{}%3D{work_pool}", WORK_POOL.replace('/', "%2F"));
+        let selector = format!("{}%3D{}", WORK_POOL.replace('/', "%2F"), self.work_pool);
         let listed = cluster.get(&format!("{leases}?labelSelector={selector}")).await?;
         let listed = listed["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         for lease in self.see(listed, Instant::now()) {
@@ -104,9 +117,9 @@ impl Replicas {
                 debug!("the Lease {name}, which nobody renews, stays: {refusal}");
             }
         }
-        match listed.iter().find(|lease| holder_of(lease) == Some(worker)) {
-            Some(own) => cluster.replace(&format!("{leases}/{}", lease_name(holder)), &renewed(own, holder)).await?,
-            None => cluster.create(&leases, &renewed(&Value::Null, holder)).await?,
+        match listed.iter().find(|lease| holder_of(lease) == Some(&self.worker)) {
+            Some(own) => cluster.replace(&format!("{leases}/{}", self.lease_name()), &self.renewed(own)).await?,
+            None => cluster.create(&leases, &self.renewed(&Value::Null)).await?,
         };
         Ok(())
     }
@@ -135,6 +148,30 @@ impl Replicas {
         forgotten
     }
 
+    fn lease_name(&self) -> String {
+        let name = Uuid::new_v5(&self.work_pool, self.worker.as_bytes()).simple().to_string();
+        format!("tidegate-worker-{}", &name[..12])
+    }
+
+    /// A Lease as it is to be now. What the API server has put into it stays, so that it refuses what overtakes another change.
+    fn renewed(&self, known: &Value) -> Value {
+        let now = now().datetime().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let mut lease = known.clone();
+        lease["apiVersion"] = json!("coordination.k8s.io/v1");
+        lease["kind"] = json!("Lease");
+        lease["metadata"]["name"] = json!(self.lease_name());
+        lease["metadata"]["labels"][WORK_POOL] = json!(self.work_pool);
+        lease["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("tidegate");
+        lease["metadata"]["annotations"][LOOKS_AT] = json!(self.looks_at);
+        if lease["spec"]["acquireTime"].is_null() {
+            lease["spec"]["acquireTime"] = json!(now);
+        }
+        lease["spec"]["holderIdentity"] = json!(self.worker);
+        lease["spec"]["leaseDurationSeconds"] = json!(DURATION.as_secs());
+        lease["spec"]["renewTime"] = json!(now);
+        lease
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Sign>> {
         self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -154,81 +191,85 @@ fn leases_path(cluster: &Cluster) -> String {
     format!("/apis/coordination.k8s.io/v1/namespaces/{}/leases", cluster.client.default_namespace())
 }
 
-fn lease_name(Holder { worker, work_pool, .. }: &Holder) -> String {
-    format!("tidegate-worker-{}", &Uuid::new_v5(work_pool, worker.as_bytes()).simple().to_string()[..12])
-}
-
-/// A Lease as it is to be now. What the API server has put into it stays, so that it refuses what overtakes another change.
-fn renewed(known: &Value, holder: &Holder) -> Value {
-    let now = now().datetime().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let mut lease = known.clone();
-    lease["apiVersion"] = json!("coordination.k8s.io/v1");
-    lease["kind"] = json!("Lease");
-    lease["metadata"]["name"] = json!(lease_name(holder));
-    lease["metadata"]["labels"][WORK_POOL] = json!(holder.work_pool);
-    lease["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("tidegate");
-    lease["metadata"]["annotations"][LOOKS_AT] = json!(holder.looks_at);
-    if lease["spec"]["acquireTime"].is_null() {
-        lease["spec"]["acquireTime"] = json!(now);
-    }
-    lease["spec"]["holderIdentity"] = json!(holder.worker);
-    lease["spec"]["leaseDurationSeconds"] = json!(DURATION.as_secs());
-    lease["spec"]["renewTime"] = json!(now);
-    lease
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lease(worker: &str, looks_at: &str, renewals: u32) -> Value {
-        let holder = Holder { worker: worker.into(), work_pool: Uuid::nil(), looks_at: looks_at.into() };
-        let mut lease = renewed(&Value::Null, &holder);
+    fn replicas(worker: &str, namespace: &str) -> Replicas {
+        Replicas::new(worker.to_owned(), Uuid::nil(), Some(vec![namespace.to_owned()]), "")
+    }
+
+    fn lease(worker: &str, namespace: &str, renewals: u32) -> Value {
+        let mut lease = replicas(worker, namespace).renewed(&Value::Null);
         lease["spec"]["renewTime"] = json!(renewals.to_string());
         lease
     }
 
-    /// To which of these a run falls, by the view of each.
-    fn takers(replicas: &Replicas, workers: &[&str], run: Uuid, at: Instant) -> Vec<String> {
-        let falls = |worker: &&&str| replicas.falls_to(worker, "flows", run, at);
-        workers.iter().filter(falls).map(|worker| (*worker).to_owned()).collect()
+    fn run_of(maker: Option<&str>, number: u128) -> Attempt {
+        let flow_run_id = Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_be_bytes());
+        let owner = maker.map(str::to_owned);
+        Attempt { flow_run_id, flow_run_name: "run".into(), attempt: 1, token: None, owner }
+    }
+
+    /// Who sees to a run, by the view of each.
+    fn takers<'a>(replicas: &'a [Replicas], run: &Attempt, at: Instant) -> Vec<&'a str> {
+        let takes = |each: &&Replicas| !each.is_anothers("flows", run, true, at);
+        replicas.iter().filter(takes).map(|each| each.worker.as_str()).collect()
     }
 
     #[test]
     fn each_run_falls_to_one_and_moves_only_if_that_one_goes() {
-        let (replicas, workers, start) = (Replicas::default(), ["a", "b", "c"], Instant::now());
-        let name = |number: u128| Uuid::new_v5(&Uuid::NAMESPACE_OID, &number.to_be_bytes());
-        let runs: Vec<Uuid> = (0..300).map(name).collect();
-        assert_eq!(takers(&replicas, &workers, runs[0], start).len(), 3, "who knows of nobody sees to all");
-        replicas.see(&workers.map(|worker| lease(worker, "flows", 1)), start);
-        let before: Vec<_> = runs.iter().map(|run| takers(&replicas, &workers, *run, start)).collect();
+        let (workers, start) = (["a", "b", "c"], Instant::now());
+        let all = workers.map(|worker| replicas(worker, "flows"));
+        let runs: Vec<_> = (0..300).map(|number| run_of(None, number)).collect();
+        assert_eq!(takers(&all, &runs[0], start).len(), 3, "who knows of nobody sees to all");
+        let leases = workers.map(|worker| lease(worker, "flows", 1));
+        for each in &all {
+            each.see(&leases, start);
+        }
+        let before: Vec<_> = runs.iter().map(|run| takers(&all, run, start)).collect();
         assert!(before.iter().all(|takers| takers.len() == 1));
         for worker in workers {
             assert!(before.iter().filter(|takers| takers[0] == worker).count() > 50, "{worker} has its share");
         }
         let later = start + DURATION;
-        replicas.see(&[lease("a", "flows", 2), lease("b", "flows", 2), lease("c", "flows", 1)], later);
-        assert!(replicas.is_there("a", later) && !replicas.is_there("c", later));
+        for each in &all {
+            each.see(&[lease("a", "flows", 2), lease("b", "flows", 2), lease("c", "flows", 1)], later);
+        }
         for (run, before) in runs.iter().zip(&before) {
-            let after = takers(&replicas, &["a", "b"], *run, later);
+            let after = takers(&all[..2], run, later);
             assert!(after.len() == 1 && (before[0] == "c" || after == *before), "{before:?} became {after:?}");
         }
     }
 
     #[test]
+    fn a_run_is_its_makers_while_that_one_is_there_and_relied_on() {
+        let (me, start) = (replicas("a", "flows"), Instant::now());
+        me.see(&[lease("a", "flows", 1), lease("b", "flows", 1)], start);
+        let runs: Vec<_> = (0..100).map(|number| run_of(Some("b"), number)).collect();
+        let mine = |is_relied_on, at| runs.iter().filter(|run| !me.is_anothers("flows", run, is_relied_on, at)).count();
+        assert_eq!(mine(true, start), 0);
+        assert!((20..80).contains(&mine(false, start)), "then it is the hash that says");
+        assert_eq!(mine(true, start + DURATION), 100);
+    }
+
+    #[test]
     fn a_replica_that_looks_elsewhere_is_not_counted_on() {
-        let (replicas, now) = (Replicas::default(), Instant::now());
-        replicas.see(&[lease("a", "flows", 1), lease("b", "other", 1)], now);
-        assert!((0..50).all(|number| replicas.falls_to("a", "flows", Uuid::from_u128(number), now)));
+        let (me, now) = (replicas("a", "flows"), Instant::now());
+        me.see(&[lease("a", "flows", 1), lease("b", "other", 1)], now);
+        assert!((0..50).all(|number| !me.is_anothers("flows", &run_of(None, number), true, now)));
+        me.see(&[lease("b", "flows", 2)], now);
+        assert!((0..50).any(|number| me.is_anothers("flows", &run_of(None, number), true, now)));
+        assert!((0..50).all(|number| !me.is_anothers("chosen", &run_of(None, number), true, now)));
     }
 
     #[test]
     fn a_lease_that_nobody_renews_is_removed_in_the_end() {
-        let (replicas, start) = (Replicas::default(), Instant::now());
+        let (me, start) = (replicas("a", "flows"), Instant::now());
         let leases = [lease("gone", "flows", 1)];
-        assert!(replicas.see(&leases, start).is_empty());
-        assert!(replicas.see(&leases, start + FORGOTTEN).is_empty());
-        assert_eq!(replicas.see(&leases, start + FORGOTTEN + PERIOD).len(), 1);
-        assert!(replicas.see(&[lease("gone", "flows", 2)], start + FORGOTTEN + PERIOD).is_empty());
+        assert!(me.see(&leases, start).is_empty());
+        assert!(me.see(&leases, start + FORGOTTEN).is_empty());
+        assert_eq!(me.see(&leases, start + FORGOTTEN + PERIOD).len(), 1);
+        assert!(me.see(&[lease("gone", "flows", 2)], start + FORGOTTEN + PERIOD).is_empty());
     }
 }
