@@ -117,7 +117,8 @@ def test_a_node_that_is_gone(runs, fake_node) -> None:
     pool = runs.server.pool(lambda pod: pod.update(there))
     process = start_worker(runs.server, runs.server.folder, pool, f"far-{pool}", runs.cluster.kubeconfig)
     try:
-        id = runs.start("true", pool=pool, annotations={"kubernetes-box/run": "30m"})
+        policy = {"node_lost": {"retries": 0}}
+        id = runs.start("true", pool=pool, annotations={"kubernetes-box/run": "30m"}, failure_policy=policy)
         runs.running(id)
         runs.cluster("delete", "node", fake_node)
         run, failure = runs.crashed(id, 180)

@@ -218,6 +218,8 @@ pub fn check_schema(schema: &Value) -> Result<(), String> {
     schema::best(violations).map_or(Ok(()), |best| Err(best.message))
 }
 
+/// A schema that requires no property. What stands in lists of schemas stays, as in the reference: there `required` tells one
+/// alternative from another, such as a block's fields from a reference to a block.
 pub fn without_required(schema: &Value) -> Value {
     match schema {
         Value::Object(object) => Value::Object(
@@ -227,7 +229,6 @@ pub fn without_required(schema: &Value) -> Value {
                 .map(|(key, value)| (key.clone(), without_required(value)))
                 .collect(),
         ),
-        Value::Array(items) => Value::Array(items.iter().map(without_required).collect()),
         other => other.clone(),
     }
 }
@@ -371,6 +372,21 @@ mod tests {
         assert!(refusal(json!({"count": 1, "text": null})).is_some());
         let lenient = Strictness { ignore_required: true, allow_null_with_default: true };
         assert_eq!(check(&json!({"text": null}), &schema(), lenient), Ok(()));
+    }
+
+    #[test]
+    fn a_block_may_be_given_by_its_fields_or_by_reference() {
+        let definition = json!({"title": "Cluster", "block_type_slug": "cluster", "type": "object",
+            "properties": {"config": {"type": "object"}}, "required": ["config"]});
+        let schema = json!({"type": "object", "properties": {"cluster": {"$ref": "#/definitions/Cluster"}},
+            "definitions": {"Cluster": definition}});
+        for ignore_required in [true, false] {
+            let strictness = Strictness { ignore_required, allow_null_with_default: true };
+            for given in [json!({"config": {}}), json!({"$ref": {"block_document_id": "x"}})] {
+                assert_eq!(check(&json!({"cluster": given}), &schema, strictness), Ok(()), "{given}");
+            }
+            assert!(check(&json!({"cluster": 1}), &schema, strictness).is_err());
+        }
     }
 
     #[test]
