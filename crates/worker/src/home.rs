@@ -5,6 +5,8 @@ use std::{
     fs::{self, File},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -13,6 +15,10 @@ use crate::process::try_lock;
 
 /// Workers of one pool on one machine that get along without names of their own.
 const UNNAMED: usize = 1000;
+
+/// A worker that was killed while it started a process may leave its lock to that one until it has become another program.
+const LINGERS: Duration = Duration::from_millis(500);
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// A name that is ours while this lives.
 pub(crate) struct Home {
@@ -25,7 +31,7 @@ impl Home {
     /// Takes the given name, or the first free one of this host.
     pub(crate) fn take(home: &Path, pool: &str, kind: &str, name: Option<&str>) -> anyhow::Result<Self> {
         if let Some(name) = name {
-            return match Self::try_take(home, pool, name)? {
+            return match Self::take_patiently(home, pool, name)? {
                 Some(taken) => Ok(taken),
                 None => bail!("a worker named `{name}` already serves the pool `{pool}` on this machine"),
             };
@@ -35,12 +41,24 @@ impl Home {
             1 => format!("{kind}-{host}"),
             _ => format!("{kind}-{host}-{number}"),
         });
-        for name in names {
-            if let Some(taken) = Self::try_take(home, pool, &name)? {
+        for (number, name) in names.enumerate() {
+            // The first is most likely that of the worker before, and its runs are found by it.
+            let take = if number == 0 { Self::take_patiently } else { Self::try_take };
+            if let Some(taken) = take(home, pool, &name)? {
                 return Ok(taken);
             }
         }
         bail!("there are too many workers of the pool `{pool}` on this machine; give this one a name")
+    }
+
+    fn take_patiently(home: &Path, pool: &str, name: &str) -> anyhow::Result<Option<Self>> {
+        let began = Instant::now();
+        loop {
+            match Self::try_take(home, pool, name)? {
+                None if began.elapsed() < LINGERS => sleep(AGAIN),
+                answer => return Ok(answer),
+            }
+        }
     }
 
     fn try_take(home: &Path, pool: &str, name: &str) -> anyhow::Result<Option<Self>> {
@@ -80,6 +98,18 @@ mod tests {
         let directory = first.directory.clone();
         drop(first);
         assert_eq!(Home::take(home.path(), "p", "process", Some("w")).unwrap().directory, directory);
+    }
+
+    #[test]
+    fn a_lock_that_lingers_for_a_moment_is_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let before = Home::take(home.path(), "p", "process", Some("w")).unwrap();
+        let going = std::thread::spawn(move || {
+            sleep(LINGERS / 5);
+            drop(before);
+        });
+        assert!(Home::take(home.path(), "p", "process", Some("w")).is_ok());
+        going.join().unwrap();
     }
 
     #[test]
