@@ -3,7 +3,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::info;
+
+use crate::lock::lock;
 
 /// Polls that may be missed, as at the reference's workers.
 const MISSED_POLLS: u32 = 30;
@@ -31,11 +33,11 @@ impl Health {
 
     /// The server has answered.
     pub(crate) fn note(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *lock(&self.last) = Instant::now();
     }
 
     fn is_good(&self) -> bool {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed() <= self.window
+        lock(&self.last).elapsed() <= self.window
     }
 }
 

@@ -28,7 +28,7 @@ mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
+    sync::{Arc, Mutex, atomic::AtomicU32},
     time::Duration,
 };
 
@@ -55,6 +55,7 @@ use crate::{
         Attempt, Completed, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, News, Stop, Stray,
     },
     job::Job,
+    lock::lock,
 };
 
 /// How long a run may go on with no worker there.
@@ -324,11 +325,6 @@ fn cluster_config(job: &Job) -> Result<Option<Map<String, Value>>, Failure> {
             Err(failure.with_hint("name a block of the type kubernetes-cluster-config"))
         }
     }
-}
-
-/// A panic while one of these short locks was held leaves nothing half-done.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

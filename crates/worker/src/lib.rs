@@ -11,6 +11,7 @@ mod home;
 pub mod infrastructure;
 pub mod job;
 pub mod kubernetes;
+mod lock;
 mod logs;
 pub mod metrics;
 mod options;

@@ -18,7 +18,7 @@ use std::{
     path::PathBuf,
     process::Stdio,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         mpsc::{SyncSender, sync_channel},
     },
     thread,
@@ -51,6 +51,7 @@ use crate::{
         Attempt, Exit, Failure, FailureClass, Found, Identifier, Infrastructure, Line, News, Stop, Stream,
     },
     job::Job,
+    lock::lock,
 };
 
 /// How often an adopted supervisor is asked for: it is not our child, so nobody tells us that it has ended.
@@ -347,9 +348,4 @@ fn spawn_echo() -> SyncSender<Line> {
         }
     });
     sender
-}
-
-/// A panic while one of these short locks was held leaves nothing half-done.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

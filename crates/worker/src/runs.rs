@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use tidegate_api::orchestration::OwnedRun;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use crate::infrastructure::Attempt;
+use crate::{infrastructure::Attempt, lock::lock};
 
 /// What is to become of a run. A later one in this list overrides an earlier one, never the other way round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,7 +162,7 @@ impl Runs {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.held)
     }
 }
 

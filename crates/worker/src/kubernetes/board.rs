@@ -3,14 +3,17 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 
 use super::{identity::cluster_of, seal};
-use crate::infrastructure::{Attempt, Identifier};
+use crate::{
+    infrastructure::{Attempt, Identifier},
+    lock::lock,
+};
 
 /// A run's Job and its pods, as last seen. Copies share the objects, which are most of what a live run takes.
 #[derive(Clone, Debug, Default)]
@@ -168,6 +171,11 @@ pub(crate) fn identifier(namespace: &str, job: &str) -> Identifier {
     Identifier(format!("{namespace}:{job}"))
 }
 
+/// Namespace and Job of such an identifier.
+pub(crate) fn parts(identifier: &Identifier) -> (&str, &str) {
+    identifier.0.split_once(':').unwrap_or_default()
+}
+
 impl Board {
     /// From here on everything about this Job is kept.
     pub(crate) fn hold(&self, namespace: &str, job: &str) -> Arc<Sight> {
@@ -260,9 +268,8 @@ impl Board {
     /// After a list of everything in a namespace (or in all): who was not in it is in doubt.
     pub(crate) fn listed(&self, namespace: Option<&str>, present: &HashSet<Identifier>) {
         let mut tables = self.lock();
-        let is_meant = |key: &Identifier| {
-            namespace.is_none_or(|namespace| key.0.split(':').next() == Some(namespace)) && !present.contains(key)
-        };
+        let is_meant =
+            |key: &Identifier| namespace.is_none_or(|namespace| parts(key).0 == namespace) && !present.contains(key);
         tables.strangers.retain(|key, _| !is_meant(key));
         tables.done.retain(|key| !is_meant(key));
         for (_, sight) in tables.held.iter().filter(|(key, _)| is_meant(key)) {
@@ -286,7 +293,7 @@ impl Board {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.tables)
     }
 }
 

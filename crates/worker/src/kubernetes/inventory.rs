@@ -17,11 +17,14 @@ use super::{
     Kubernetes, OUTLIVES, Place, Spec, board,
     cluster::{Cluster, Patience, Refusal},
     identity::{Identity, cluster_of},
-    kill, lock, observe,
+    kill, observe,
     replicas::Replicas,
     seal, start, verdict,
 };
-use crate::infrastructure::{Attempt, Found, Identifier, Stray};
+use crate::{
+    infrastructure::{Attempt, Found, Identifier, Stray},
+    lock::lock,
+};
 
 /// A Job this old has been told of to the server by whoever made it.
 const SETTLED: Duration = Duration::from_mins(1);
@@ -170,13 +173,11 @@ impl Kubernetes {
         let mut strays = Vec::new();
         for place in lock(&self.surveyed).clone() {
             let Some(identity) = place.identity.get() else { continue };
-            let is_anothers = |stranger: &board::Stranger| {
-                let namespace = stranger.identifier.0.split(':').next().unwrap_or_default();
-                let is_anothers = |others: &Arc<Replicas>| {
-                    others.is_anothers(namespace, &stranger.attempt, is_relied_on, Instant::now())
-                };
-                // Of clusters that jobs name the others may know nothing.
-                place.is_own && replicas.as_ref().is_some_and(is_anothers)
+            // Of clusters that jobs name the others may know nothing.
+            let others = replicas.as_ref().filter(|_| place.is_own);
+            let is_anothers = |board::Stranger { identifier, attempt, .. }: &board::Stranger| {
+                let (namespace, _) = board::parts(identifier);
+                others.is_some_and(|others| others.is_anothers(namespace, attempt, is_relied_on, Instant::now()))
             };
             let mut strangers = place.board.strangers();
             strangers.retain(|stranger| is_old(stranger) && !is_over(stranger));
@@ -220,7 +221,7 @@ impl Kubernetes {
 
 /// A Job as it is now, if it was made in this cluster, and this is still the cluster that it was.
 async fn own_job(place: &Place, identifier: &Identifier) -> Option<(String, String, Value)> {
-    let (namespace, name) = identifier.0.split_once(':')?;
+    let (namespace, name) = board::parts(identifier);
     let job = place.cluster.get(&start::job_path(namespace, name)).await.ok()?;
     if !place.identity.get()?.owns(cluster_of(&job)) {
         let cluster = cluster_of(&job).unwrap_or_default();
@@ -236,10 +237,10 @@ async fn own_job(place: &Place, identifier: &Identifier) -> Option<(String, Stri
 
 /// All Jobs or pods of a pool at a path, page by page, in the form of the board.
 async fn list(place: &Place, path: &str, pool: Uuid) -> Result<Vec<Value>, Refusal> {
-    let selector = format!("{}%3D{pool}", seal::WORK_POOL.replace('/', "%2F"));
+    let selector = seal::of_pool(pool);
     let (mut objects, mut next) = (Vec::new(), String::new());
     loop {
-        let page = format!("{path}?limit={PAGE}&labelSelector={selector}&continue={next}");
+        let page = format!("{path}?limit={PAGE}&{selector}&continue={next}");
         let page = Cluster::persist(BEGINNING, || place.cluster.get(&page)).await?;
         objects.extend(page["items"].as_array().into_iter().flatten().map(observe::slim_value));
         page["metadata"]["continue"].as_str().unwrap_or_default().clone_into(&mut next);

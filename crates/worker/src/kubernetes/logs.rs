@@ -3,7 +3,7 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,7 +20,10 @@ use super::{
     cluster::{Cluster, jittered},
     verdict,
 };
-use crate::infrastructure::{Level, Line, News, Stream};
+use crate::{
+    infrastructure::{Level, Line, News, Stream},
+    lock::lock,
+};
 
 /// The container that a run's own process is in.
 pub(crate) const MAIN: &str = "prefect-job";
@@ -57,7 +60,7 @@ struct Tail {
 
 impl Tail {
     fn push(&self, text: &str) {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = lock(&self.lines);
         lines.push_back(Line { stream: Stream::Err, text: text.to_owned() });
         while lines.len() > self.most {
             lines.pop_front();
@@ -65,7 +68,7 @@ impl Tail {
     }
 
     fn read(&self) -> Vec<Line> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        lock(&self.lines).iter().cloned().collect()
     }
 }
 

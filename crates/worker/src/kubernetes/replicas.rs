@@ -2,11 +2,7 @@
 //! one of them by the hash of its id, so that they do not all ask the server for it, take it over, or remove its Job.
 //! Nothing depends on it but work that is saved: who owns a run is decided by the server.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -15,9 +11,9 @@ use uuid::Uuid;
 
 use super::{
     cluster::{Cluster, Refusal, jittered},
-    seal::WORK_POOL,
+    seal::{self, WORK_POOL},
 };
-use crate::{clock::now, infrastructure::Attempt};
+use crate::{clock::now, infrastructure::Attempt, lock::lock};
 
 /// What the holder of a Lease looks at. Only replicas that look at the same can share it.
 const LOOKS_AT: &str = "tidegate.io/looks-at";
@@ -70,11 +66,11 @@ impl Replicas {
 
     /// Whether a worker has shown itself lately.
     fn is_there(&self, worker: &str, at: Instant) -> bool {
-        self.lock().get(worker).is_some_and(|sign| at - sign.seen < DURATION)
+        lock(&self.others).get(worker).is_some_and(|sign| at - sign.seen < DURATION)
     }
 
     fn falls_here(&self, run: Uuid, at: Instant) -> bool {
-        let others = self.lock();
+        let others = lock(&self.others);
         let is_counted_on = |sign: &Sign| at - sign.seen < DURATION && sign.looks_at == self.looks_at;
         let mut rivals = others.iter().filter(|(_, sign)| is_counted_on(sign)).map(|(worker, _)| worker);
         rivals.all(|rival| *rival == self.worker || rank(rival, run) < rank(&self.worker, run))
@@ -105,8 +101,7 @@ impl Replicas {
 
     async fn round(&self, cluster: &Cluster) -> Result<(), Refusal> {
         let leases = leases_path(cluster);
-        let selector = format!("{}%3D{}", WORK_POOL.replace('/', "%2F"), self.work_pool);
-        let listed = cluster.get(&format!("{leases}?labelSelector={selector}")).await?;
+        let listed = cluster.get(&format!("{leases}?{}", seal::of_pool(self.work_pool))).await?;
         let listed = listed["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         for lease in self.see(listed, Instant::now()) {
             let name = lease["metadata"]["name"].as_str().unwrap_or_default();
@@ -126,7 +121,7 @@ impl Replicas {
 
     /// Notes which Leases were renewed, and answers those that nobody renews any more.
     fn see<'a>(&self, leases: &'a [Value], at: Instant) -> Vec<&'a Value> {
-        let mut others = self.lock();
+        let mut others = lock(&self.others);
         others.retain(|worker, _| leases.iter().any(|lease| holder_of(lease) == Some(worker)));
         let mut forgotten = Vec::new();
         for lease in leases {
@@ -170,10 +165,6 @@ impl Replicas {
         lease["spec"]["leaseDurationSeconds"] = json!(DURATION.as_secs());
         lease["spec"]["renewTime"] = json!(now);
         lease
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Sign>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -146,6 +146,11 @@ fn hide(
     Ok((!hidden.is_empty()).then_some(hidden))
 }
 
+/// Selects what belongs to a pool, as it stands in the query of a request.
+pub(crate) fn of_pool(work_pool: Uuid) -> String {
+    format!("labelSelector={}%3D{work_pool}", WORK_POOL.replace('/', "%2F"))
+}
+
 /// Whether a Job has a Secret of its own.
 pub(crate) fn has_secret(job: &Value) -> bool {
     job["metadata"]["annotations"].get(SECRET).is_some()

@@ -13,7 +13,7 @@ use super::{
     Live,
     board::Snapshot,
     cluster::jittered,
-    kill, lock,
+    kill,
     logs::Follower,
     options::Options,
     policy::Policy,
@@ -25,6 +25,7 @@ use crate::{
     clock::now,
     infrastructure::{Exit, Failure, FailureClass, Level, News},
     job::as_text,
+    lock::lock,
 };
 
 /// The variable's default in the reference, where it does nothing; nobody who leaves it means a minute.

@@ -1,7 +1,7 @@
 //! The work pool that the worker serves: made if wanted, and read again often enough that a changed template counts.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use tidegate_api::{
 use tracing::{info, warn};
 
 use super::Worker;
-use crate::infrastructure::Infrastructure;
+use crate::{infrastructure::Infrastructure, lock::lock};
 
 /// A copy that is younger than this is good enough to start a run with.
 const FRESH: Duration = Duration::from_secs(2);
@@ -28,12 +28,12 @@ pub(crate) struct Pool {
 impl Pool {
     fn remember(&self, pool: WorkPool) -> Arc<WorkPool> {
         let pool = Arc::new(pool);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&pool)));
+        *lock(&self.known) = Some((Instant::now(), Arc::clone(&pool)));
         pool
     }
 
     fn last(&self) -> Option<(Instant, Arc<WorkPool>)> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.known).clone()
     }
 }
 
