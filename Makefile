@@ -2,19 +2,23 @@
 TIDEGATE_CACHE ?= $(HOME)/.cache/tidegate
 export TIDEGATE_CACHE
 
-.PHONY: build demo demo-kubernetes test bench bench-kubernetes fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
+.PHONY: build image demo demo-kubernetes test bench bench-kubernetes fuzz compat-matrix kubernetes-up kubernetes-down test-kubernetes test-charts test-ui-upstream ci clean
 
 # target/release/tidegate
 build:
 	cargo build --release --package tidegate
+
+# target/tidegate.tar: the image of server, worker and command line, static and below 40 MB. IMAGE="--name registry.example/tidegate:1" names it.
+image:
+	deploy/images/build tidegate --binary "$$(scripts/static-binary)" --output target/tidegate.tar $(IMAGE)
 
 # A server, a worker and a real flow on real data, from nothing to a finished run.
 demo: build
 	python3 scripts/demo "$(CURDIR)/target/release/tidegate"
 
 # The same on a real Kubernetes: cluster, images, charts, and runs in pods that end well, by exit code, by memory, and never start. As root.
-demo-kubernetes: build
-	python3 scripts/demo-kubernetes "$(CURDIR)/target/release/tidegate"
+demo-kubernetes:
+	python3 scripts/demo-kubernetes "$$(scripts/static-binary)"
 
 # Everything that CI checks, with what it needs set up first.
 test:
@@ -26,9 +30,9 @@ bench:
 	cargo run --release --package xtask -- bench $(BENCH)
 
 # How quickly and cheaply runs become Jobs, on the cluster of kubernetes-up with nodes that kwok plays; upstream's worker beside ours. As root.
-bench-kubernetes: build
+bench-kubernetes:
 	tests/kubernetes/box/box build kubernetes-box kwok
-	TIDEGATE_BIN="$(CURDIR)/target/release/tidegate" "$$(scripts/python-env sdk)" tests/kubernetes/bench/run.py $(BENCH)
+	binary="$$(scripts/static-binary)" && TIDEGATE_BIN="$$binary" "$$(scripts/python-env sdk)" tests/kubernetes/bench/run.py $(BENCH)
 
 # Every operation with what a generator makes of its schema, 20,000 requests and more: no 5xx, and answers that fit.
 fuzz: build
@@ -45,10 +49,10 @@ kubernetes-up:
 kubernetes-down:
 	tests/kubernetes/box/box down
 
-# Charts and pods on that cluster; it is started and ended again if it is not up. KUBERNETES="-k charts" for some of it.
-test-kubernetes: build
+# Charts and pods on that cluster, with the image's binary; it is started and ended again if it is not up. KUBERNETES="-k charts" for some of it.
+test-kubernetes:
 	tests/kubernetes/box/box build kubernetes-box helm kubeconform
-	"$$(scripts/python-env sdk)" -m pytest tests/kubernetes -q -rs -p no:cacheprovider $(KUBERNETES)
+	binary="$$(scripts/static-binary)" && TIDEGATE_BIN="$$binary" "$$(scripts/python-env sdk)" -m pytest tests/kubernetes -q -rs -p no:cacheprovider $(KUBERNETES)
 
 # The charts and deploy/ without a cluster: values, refusals, rendered files, Flux's fields.
 test-charts:

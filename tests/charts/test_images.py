@@ -84,4 +84,4 @@ def test_the_program_finds_its_libraries(root) -> None:
 
 def test_a_binary_that_is_not_there_is_named(tmp_path) -> None:
     done = build(tmp_path / "x.tar", "--binary", str(tmp_path / "nowhere"))
-    assert done.returncode == 1 and "hint: make build" in done.stderr
+    assert done.returncode == 1 and "hint: scripts/static-binary" in done.stderr

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
+import stage
 import yaml
 from conftest import BOX, Cluster
 
@@ -117,12 +116,6 @@ def test_the_workers_permissions_are_these_and_no_others(namespaces) -> None:
         namespaces("delete", "--filename", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": roles}))
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 class Releases:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -145,10 +138,8 @@ class Releases:
 @pytest.fixture(scope="module")
 def image(box: dict) -> str:
     """An image of the binary under test, where the kubelet finds it."""
-    binary = Path(os.environ.get("TIDEGATE_BIN") or ROOT / "target/release/tidegate")
-    assert binary.exists(), f"there is no {binary}: make build, or set TIDEGATE_BIN"
     archive = paths.IMAGES / "tidegate.tar"
-    subprocess.run([ROOT / "deploy/images/build", "tidegate", "--binary", binary, "--output", archive], check=True)
+    subprocess.run([ROOT / "deploy/images/build", "tidegate", "--binary", stage.binary(), "--output", archive], check=True)
     if not box["why_no_kubelet"]:
         subprocess.run([BOX, "load", archive], check=True)
     return "localhost/tidegate"
@@ -158,7 +149,7 @@ def image(box: dict) -> str:
 def test_server_and_worker_are_installed_tested_upgraded_and_removed(pods, image) -> None:
     helm = Releases(pods)
     # The server listens on all of the machine's addresses: the Service's port is another one.
-    port, service, address = free_port(), free_port(), "127.96.7.7"
+    port, service, address = stage.free_port(), stage.free_port(), "127.96.7.7"
     forward = subprocess.Popen([paths.BOX, "forward", f"{address}:{service}", f"127.0.0.1:{port}"])
     picture = {"repository": image, "tag": "dev", "pullPolicy": "IfNotPresent"}
     auth = {"enabled": True, "existingSecret": "auth"}

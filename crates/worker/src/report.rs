@@ -69,12 +69,12 @@ fn verdict(exit: &Exit, order: Order, run: &FlowRun) -> Report {
         return Report::Nothing;
     }
     if order == Order::Cancel || exit.stop == Some(Stop::Cancel) || state == StateType::Cancelling {
-        let how = match &exit.failure {
-            _ if exit.is_unconfirmed => " That its infrastructure is gone could not be confirmed.",
-            Some(_) => " Its process was stopped.",
-            None => "",
+        let whether = if exit.is_unconfirmed {
+            "That its infrastructure is gone could not be confirmed."
+        } else {
+            "Its infrastructure is gone."
         };
-        return Report::Cancelled(format!("The flow run was cancelled.{how}"));
+        return Report::Cancelled(format!("The flow run was cancelled. {whether}"));
     }
     if exit.is_concluded {
         return Report::Nothing;
