@@ -16,9 +16,8 @@ use crate::out::{Out, Progress};
 const RUNS: i64 = 50;
 /// Questions to the source at a time.
 const QUESTIONS: usize = 8;
-/// Bytes and items of one request to the target.
+/// Bytes of one request to the target.
 const LARGEST: usize = 4 * 1024 * 1024;
-const MOST: usize = 500;
 const PATH: &str = "/imports/runs";
 
 impl Copy<'_> {
@@ -73,17 +72,13 @@ impl Copy<'_> {
         progress.at(&format!("flow run {} and {} more", name(first), new.len() - 1));
         let ids: Value = new.iter().map(|run| run["id"].clone()).collect();
         let filter = json!({ "id": { "any_": ids } });
-        let task_runs =
-            self.source.every("/task_runs/filter", &json!({ "flow_runs": filter, "sort": "ID_DESC" })).await?;
+        let of_runs = json!({ "flow_runs": filter, "sort": "ID_DESC" });
+        self.hand_over(Kind::TaskRun, "task_runs", "/task_runs/filter", &of_runs).await?;
         let of_runs = json!({ "artifacts": { "flow_run_id": { "any_": ids } }, "sort": "ID_DESC" });
-        let artifacts = self.source.every("/artifacts/filter", &of_runs).await?;
-        let task_runs = with_states(&self.source, "task_run", task_runs).await?;
-        self.put(Kind::TaskRun, "task_runs", task_runs).await?;
-        self.put(Kind::Artifact, "artifacts", artifacts).await?;
+        self.hand_over(Kind::Artifact, "artifacts", "/artifacts/filter", &of_runs).await?;
         for run in &new {
             let of_run = json!({ "logs": { "flow_run_id": { "any_": [run["id"]] } }, "sort": "TIMESTAMP_ASC" });
-            let logs = self.source.every("/logs/filter", &of_run).await?;
-            self.put(Kind::Log, "logs", logs).await?;
+            self.hand_over(Kind::Log, "logs", "/logs/filter", &of_run).await?;
         }
         for past in with_states(&self.source, "flow_run", new).await? {
             let run = &past["flow_run"];
@@ -117,7 +112,24 @@ impl Copy<'_> {
         translated
     }
 
-    /// Hands things of runs over, as many at a time as a request may hold.
+    /// Hands over what the source finds, page by page: runs may have more of it than memory holds.
+    async fn hand_over(&mut self, kind: Kind, field: &str, path: &str, filter: &Value) -> anyhow::Result<()> {
+        let mut page = Page::first(Page::LARGEST);
+        loop {
+            let mut items = self.source.page(path, filter, page).await?;
+            let is_last = (items.len() as i64) < page.limit;
+            if kind == Kind::TaskRun {
+                items = with_states(&self.source, "task_run", items).await?;
+            }
+            self.put(kind, field, items).await?;
+            if is_last {
+                return Ok(());
+            }
+            page = page.next();
+        }
+    }
+
+    /// Hands a page's things over, as many at a time as a request may hold.
     async fn put(&mut self, kind: Kind, field: &str, items: Vec<Value>) -> anyhow::Result<()> {
         self.report.found(kind, items.len());
         let mut chunk = Vec::new();
@@ -128,7 +140,7 @@ impl Copy<'_> {
             size += item.to_string().len();
             chunk.push(item);
             let next = items.peek().map_or(LARGEST, |next| next.to_string().len());
-            if size + next > LARGEST || chunk.len() == MOST {
+            if size + next > LARGEST {
                 let count = chunk.len();
                 let imported = self.target.post(PATH, &json!({ field: std::mem::take(&mut chunk) })).await?;
                 let new = imported[field].as_u64().unwrap_or_default() as usize;

@@ -11,13 +11,15 @@ pub struct Side<'a>(pub &'a Client);
 impl Side<'_> {
     /// All items of `POST …/filter`; `filter` is an object that the body's other keys join, or null.
     pub async fn every(&self, path: &str, filter: &Value) -> anyhow::Result<Vec<Value>> {
-        lookup::every(None, async |page: Page| {
-            let mut body = filter.as_object().cloned().unwrap_or_default();
-            body.insert("limit".to_owned(), page.limit.into());
-            body.insert("offset".to_owned(), page.offset.into());
-            self.0.request(Method::POST, path, Some(Value::Object(body).to_string().into())).await?.json()
-        })
-        .await
+        lookup::every(None, async |page| self.page(path, filter, page).await).await
+    }
+
+    /// One page of what [`Self::every`] reads.
+    pub async fn page(&self, path: &str, filter: &Value, page: Page) -> tidegate_client::Result<Vec<Value>> {
+        let mut body = filter.as_object().cloned().unwrap_or_default();
+        body.insert("limit".to_owned(), page.limit.into());
+        body.insert("offset".to_owned(), page.offset.into());
+        self.0.request(Method::POST, path, Some(Value::Object(body).to_string().into())).await?.json()
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
