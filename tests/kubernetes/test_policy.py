@@ -60,6 +60,15 @@ def test_a_run_that_had_too_little_memory_gets_more(runs) -> None:
     assert failure is None or failure["class"] != "oom_killed", runs.server.told(id)
 
 
+def test_a_flow_that_had_too_little_memory_gets_more(runs, flow_image) -> None:
+    """The SDK says itself that the flow crashed, and its pod ends well: only the reason of the pod's end tells of memory."""
+    policy = {"oom_killed": {"retries": 1, "memory_factor": 5, "delay_seconds": 0}}
+    id = runs.server.start(
+        runs.server.deploy(runs.pool, runs.cluster.namespace, memory_limit="300Mi", failure_policy=policy), {"megabytes": 800})
+    runs.server.until(id, "the flow has completed with more memory", 120, lambda run: run["state_type"] == "COMPLETED")
+    assert len(tries(runs, id)) == 1, runs.server.told(id)
+
+
 def test_a_policy_gives_so_many_tries_and_the_last_failure_is_told(runs) -> None:
     policy = {"exit_code": {"retries": 2, "delay_seconds": 0}}
     _, failure, id = runs.fails("sh -c 'exit 3'", failure_policy=policy)

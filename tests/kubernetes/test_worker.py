@@ -177,6 +177,8 @@ def test_a_flow_over_its_memory_is_told_of_as_such(runs, flow_image) -> None:
     assert runs.server.ended(id)["state_type"] == "CRASHED", runs.server.told(id)
     told = lambda: any("OOMKilled" in line for line in runs.server.lines(id))  # noqa: E731
     eventually("its memory is among the logs", 30, told, lambda: runs.server.told(id))
+    judged = lambda: (runs.failure(id) or {}).get("class") == "oom_killed"  # noqa: E731
+    eventually("the run's failure is its memory", 30, judged, lambda: runs.server.told(id))
 
 
 @pytest.mark.short

@@ -86,7 +86,7 @@ fn verdict(exit: &Exit, order: Order, run: &FlowRun) -> Report {
     }
     // A run that waits to be resumed, or to be taken again, goes on without this process.
     let waits_elsewhere = match state {
-        StateType::Paused => exit.failure.is_none(),
+        StateType::Paused => exit.failure.as_ref().is_none_or(|failure| failure.exit_code == Some(0)),
         StateType::Scheduled => run.empirical_policy.retry_type.as_deref() != Some("in_process"),
         _ => false,
     };
@@ -223,6 +223,8 @@ mod tests {
         let well = exit(None, None, false);
         let concluded = exit(Some(FailureClass::ExitCode), None, true);
         let failed = exit(Some(FailureClass::Signal), None, false);
+        let mut lost = exit(Some(FailureClass::OomKilled), None, false);
+        lost.failure.as_mut().unwrap().exit_code = Some(0);
         for (end, order, state, retry_type, expected) in [
             (&well, Order::GoOn, Completed, None, "nothing"),
             (&failed, Order::GoOn, Completed, None, "nothing"),
@@ -235,6 +237,10 @@ mod tests {
             (&concluded, Order::GoOn, Paused, None, "nothing"),
             (&well, Order::GoOn, Paused, None, "nothing"),
             (&failed, Order::GoOn, Paused, None, "signal"),
+            (&lost, Order::GoOn, Paused, None, "nothing"),
+            (&lost, Order::GoOn, Completed, None, "nothing"),
+            (&lost, Order::GoOn, Crashed, None, "explained"),
+            (&lost, Order::GoOn, Running, None, "oom_killed"),
             (&well, Order::GoOn, Scheduled, None, "nothing"),
             (&failed, Order::GoOn, Scheduled, Some("in_process"), "signal"),
             (&failed, Order::GoOn, Scheduled, Some("reschedule"), "nothing"),

@@ -45,7 +45,7 @@ pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phas
     let newest = newest(seen);
     let job = seen.job.as_deref();
     if job.is_some_and(|job| condition(job, "Complete").is_some()) {
-        return Phase::Ended(None);
+        return Phase::Ended(newest.and_then(|pod| killed_within(pod, tail)));
     }
     if let Some(failed) = job.and_then(|job| condition(job, "Failed")) {
         return Phase::Ended(Some(failure_of_job(failed, newest, tail)));
@@ -60,7 +60,7 @@ pub(crate) fn assess(seen: &Snapshot, tail: &[Line], now: DateTime<Utc>) -> Phas
         // The Job has run and was tidied away, if its pod came to its end.
         let done = newest.filter(|pod| pod.object["status"]["phase"] == "Succeeded");
         return Phase::Ended(match (done, newest) {
-            (Some(_), _) => None,
+            (Some(pod), _) => killed_within(pod, tail),
             (None, pod) => Some(pod.and_then(|pod| failure_of_pod(pod, tail)).unwrap_or_else(deleted)),
         });
     }
@@ -174,6 +174,15 @@ fn failure_of_pod(pod: &Pod, tail: &[Line]) -> Option<Failure> {
     })
 }
 
+/// What a pod that ended well lost: a process beside its containers' first one that took too much memory. Whether the run could do without it,
+/// the run says: the SDK, whose flow is such a process, says that it crashed, and not of what.
+fn killed_within(pod: &Pod, tail: &[Line]) -> Option<Failure> {
+    let (container, ended) = containers(&pod.object)
+        .map(|container| (container, &container["state"]["terminated"]))
+        .find(|(_, ended)| ended["reason"] == "OOMKilled")?;
+    Some(failure_of_container(&pod.object, container, ended, tail))
+}
+
 fn failure_of_container(pod: &Value, container: &Value, ended: &Value, tail: &[Line]) -> Failure {
     let name = container["name"].as_str().unwrap_or_default();
     let reason = ended["reason"].as_str().unwrap_or_default();
@@ -190,6 +199,9 @@ fn failure_of_container(pod: &Value, container: &Value, ended: &Value, tail: &[L
         failure
     };
     match reason {
+        "OOMKilled" if code == 0 => {
+            by(FailureClass::OomKilled, "lost a process that used more memory than its limit allows.")
+        }
         "OOMKilled" => by(FailureClass::OomKilled, "was killed because it used more memory than its limit."),
         "ContainerStatusUnknown" => by(FailureClass::NodeLost, "was lost with its node."),
         "StartError" | "ContainerCannotRun" if message.contains("not found") || message.contains("no such file") => {

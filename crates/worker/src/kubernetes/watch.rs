@@ -140,7 +140,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
         let is_doubtful = seen.borrow_and_update().is_doubtful;
         let mut phase = verdict::assess(&live.sight.snapshot(), &[], now().datetime());
         // Of what happened while nobody looked the Job's end may come before its pod's, which says why.
-        let is_unexplained = matches!(&phase, Phase::Ended(Some(_))) && !is_explained(&seen.borrow());
+        let is_unexplained = matches!(&phase, Phase::Ended(_)) && !is_explained(&seen.borrow());
         if is_doubtful || (is_unexplained && !is_certain) {
             is_certain = kill::refresh(live).await;
             if !is_certain {
@@ -209,7 +209,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
     Exit { failure, is_concluded: false, stop, tail, is_unconfirmed: live.is_unconfirmed.is_cancelled(), retry }
 }
 
-/// Whether pods of a Job that has failed are known as they were at their end.
+/// Whether pods of a Job that has ended are known as they were at their end.
 fn is_explained(seen: &Snapshot) -> bool {
     seen.is_gone || (!seen.pods.is_empty() && is_over(seen))
 }

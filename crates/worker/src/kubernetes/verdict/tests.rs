@@ -88,6 +88,23 @@ fn only_a_terminal_condition_is_an_end() {
 }
 
 #[test]
+fn a_process_that_was_killed_for_its_memory_is_told_although_its_container_ended_well() {
+    let lost = || {
+        let state = json!({"terminated": {"exitCode": 0, "reason": "OOMKilled"}});
+        Some(pod(
+            json!({}),
+            json!({"phase": "Succeeded", "containerStatuses": [{"name": "prefect-job", "state": state}]}),
+        ))
+    };
+    let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+    for seen in [seen(complete, lost()), Snapshot { is_gone: true, ..seen(json!({}), lost()) }] {
+        let Phase::Ended(Some(failure)) = assess(&seen, &[], at(0)) else { panic!("it lost a process") };
+        assert_eq!((failure.class, failure.exit_code), (FailureClass::OomKilled, Some(0)), "{failure}");
+        assert!(failure.message.contains("lost a process"), "{failure}");
+    }
+}
+
+#[test]
 fn a_job_that_failed_without_a_pod_says_why_itself() {
     for (reason, class) in
         [("DeadlineExceeded", FailureClass::Deadline), ("PodFailurePolicy", FailureClass::StartFailed)]
