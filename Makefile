@@ -10,6 +10,7 @@ build:
 
 # target/tidegate.tar: the image of server, worker and command line, static and below 40 MB. IMAGE="--name registry.example/tidegate:1" names it.
 image:
+	mkdir -p target
 	deploy/images/build tidegate --binary "$$(scripts/static-binary)" --output target/tidegate.tar $(IMAGE)
 
 # A server, a worker and a real flow on real data, from nothing to a finished run.

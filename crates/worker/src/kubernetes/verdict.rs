@@ -174,12 +174,12 @@ fn failure_of_pod(pod: &Pod, tail: &[Line]) -> Option<Failure> {
     })
 }
 
-/// What a pod that ended well lost: a process beside its containers' first one that took too much memory. Whether the run could do without it,
-/// the run says: the SDK, whose flow is such a process, says that it crashed, and not of what.
+/// What a container that ended well has lost: a process that took too much memory. Whether the run could do without that, the run says
+/// itself. The SDK, whose flow is such a process, says that it crashed and cannot know of what.
 fn killed_within(pod: &Pod, tail: &[Line]) -> Option<Failure> {
     let (container, ended) = containers(&pod.object)
         .map(|container| (container, &container["state"]["terminated"]))
-        .find(|(_, ended)| ended["reason"] == "OOMKilled")?;
+        .find(|(_, ended)| ended["reason"] == "OOMKilled" && ended["exitCode"] == 0)?;
     Some(failure_of_container(&pod.object, container, ended, tail))
 }
 
