@@ -132,6 +132,32 @@ def test_an_api_server_that_is_away_loses_and_doubles_nothing(runs, server, star
     assert attempts(runs) == {(id, "1"): 1 for id in [*ends, *due, *lasts]}
 
 
+def test_a_worker_that_starts_while_the_api_is_away_finds_its_runs_later(runs, server, start, api_server) -> None:
+    name = f"early-{runs.pool}"
+    worker = start(runs.pool, name)
+    id = runs.start(f"sh -c '{WAITS}; exit 6'")
+    runs.running(id)
+    worker.kill()
+    api_server("stop")
+    worker = start(runs.pool, name)
+    eventually("the worker goes on without an API", 2 * STUCK, lambda: "cannot be listed" in worker.log.read_text(), worker.said)
+    api_server("start")
+    eventually("the run is taken back", 3 * STUCK, lambda: f"flow run {id} was left by an earlier worker" in worker.log.read_text(), worker.said)
+    touch(runs, id)
+    assert runs.crashed(id)[1]["exit_code"] == 6, server.told(id)
+
+
+@pytest.mark.short
+def test_a_pool_that_is_made_again_is_looked_at_again(runs, server, start) -> None:
+    start(runs.pool, f"steady-{runs.pool}")
+    assert runs.fails("sh -c 'exit 3'")[1]["exit_code"] == 3
+    pool = server.call("GET", f"/work_pools/{runs.pool}")
+    server.call("DELETE", f"/work_pools/{runs.pool}")
+    server.call("POST", "/work_pools/", {key: pool[key] for key in ("name", "type", "base_job_template")})
+    assert runs.fails("sh -c 'exit 4'")[1]["exit_code"] == 4
+    runs.waits(runs.start("true", image="registry.invalid/nowhere:1"), "registry.invalid/nowhere:1")
+
+
 @pytest.mark.short
 def test_a_watch_that_was_away_for_too_long_lists_again(runs, server, start, wire, api_server, tmp_path) -> None:
     worker = start(runs.pool, f"late-{runs.pool}", wire.kubeconfig(Path(runs.cluster.kubeconfig), tmp_path))

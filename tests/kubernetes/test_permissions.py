@@ -27,6 +27,8 @@ def permit(cluster: Cluster, without: tuple[str, str] | None = None) -> None:
         for rule in role.get("rules", []):
             if without and without[1] in rule["resources"]:
                 rule["verbs"].remove(without[0])
+        if "rules" in role:
+            role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
     cluster.apply(*objects)
 
 
@@ -75,6 +77,15 @@ def test_a_permission_that_is_missing_is_told(server, pods, worker) -> None:
     run, failure, id = Runs(server, pods, pool).fails("true")
     message = run["state"]["message"]
     assert "jobs" in message and "RBAC permissions" in message and f"system:serviceaccount:{pods.namespace}:tidegate-worker" in message, message
+
+
+def test_output_that_may_not_be_read_is_told(server, pods, worker) -> None:
+    pool, begin = worker
+    permit(pods, without=("get", "pods/log"))
+    begin()
+    _, failure, id = Runs(server, pods, pool).fails("sh -c 'sleep 3; exit 3'")
+    assert failure["exit_code"] == 3
+    eventually("the log says why it has no output", 10, lambda: any("pods/log" in line and "chart's Role" in line for line in server.lines(id)))
 
 
 def test_a_namespace_that_is_not_there_is_told(server, pods, worker) -> None:

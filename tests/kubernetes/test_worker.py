@@ -35,6 +35,13 @@ def test_an_exit_code_is_told_with_the_last_words(runs) -> None:
     eventually("its output is among the logs", 5, lambda: any("the sluice is stuck" in line for line in runs.server.lines(id)))
 
 
+@pytest.mark.short
+def test_output_in_no_encoding_does_not_hide_what_comes_after_it(runs) -> None:
+    run, failure, id = runs.fails("sh -c 'printf \"before\\n\\377\\376 bytes\\nafter\\n\"; exit 3'")
+    assert failure["exit_code"] == 3
+    eventually("all of it is among the logs", 5, lambda: all(any(word in line for line in runs.server.lines(id)) for word in ("before", "bytes", "after")))
+
+
 ENDS = {
     "signal": ("sh -c 'sleep 60 & kill -SEGV $!; wait $!'", {}, "signal"),
     "killed": ("sh -c 'sleep 60 & kill -9 $!; wait $!'", {}, "signal"),

@@ -100,6 +100,23 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    pub const ALL: [Self; 14] = [
+        Self::ExitCode,
+        Self::Signal,
+        Self::OomKilled,
+        Self::Evicted,
+        Self::Preempted,
+        Self::NodeLost,
+        Self::ImagePull,
+        Self::Unschedulable,
+        Self::Deadline,
+        Self::LeaseLost,
+        Self::ConfigError,
+        Self::CommandNotFound,
+        Self::StartFailed,
+        Self::Deleted,
+    ];
+
     /// The wire form.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@ mod preview;
 mod replicas;
 mod required;
 mod seal;
+mod selector;
 mod short_form;
 mod start;
 mod tell;
@@ -27,14 +28,17 @@ mod verdict;
 mod watch;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, atomic::AtomicU32},
     time::Duration,
 };
 
 use serde_json::{Map, Value};
 use tidegate_api::work_pools::WorkPool;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -84,9 +88,25 @@ struct Place {
     identity: Known,
     board: Arc<Board>,
     /// The namespaces that are looked at; `None` for all of them.
-    observed: Mutex<HashSet<Option<String>>>,
+    observed: Mutex<HashMap<Option<String>, Observed>>,
     /// Those in which Jobs of earlier workers were looked for.
     searched: Mutex<HashSet<Option<String>>>,
+    /// Ends what looks at it.
+    end: CancellationToken,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.end.cancel();
+    }
+}
+
+/// A namespace under observation.
+#[derive(Default)]
+struct Observed {
+    /// The work pools of which Jobs and pods are seen. More than one if the pool was deleted and made again.
+    work_pools: BTreeSet<uuid::Uuid>,
+    end: CancellationToken,
 }
 
 /// A run in our hands.
@@ -146,10 +166,19 @@ impl Kubernetes {
             board: Arc::default(),
             observed: Mutex::default(),
             searched: Mutex::default(),
+            end: self.end.child_token(),
+        });
+        // Credentials that jobs carry are exchanged now and then: one place for each of them is one too many.
+        places.retain(|_, earlier| {
+            earlier.is_own || earlier.cluster.address != place.cluster.address || self.is_in_use(earlier)
         });
         places.insert(key, Arc::clone(&place));
-        lock(&self.surveyed).push(Arc::clone(&place));
+        *lock(&self.surveyed) = places.values().cloned().collect();
         Ok(place)
+    }
+
+    fn is_in_use(&self, place: &Arc<Place>) -> bool {
+        lock(&self.live).values().any(|live| Arc::ptr_eq(&live.place, place))
     }
 
     /// Which cluster this is, asked for until somebody answers. A wrong one is refused.
@@ -168,14 +197,16 @@ impl Kubernetes {
     /// Sees to it that a namespace is looked at.
     fn observe(&self, place: &Place, namespace: &str, work_pool: uuid::Uuid) {
         let namespace = (!self.options.all_namespaces).then(|| namespace.to_owned());
-        if !lock(&place.observed).insert(namespace.clone()) {
+        let mut observed = lock(&place.observed);
+        let observed = observed.entry(namespace.clone()).or_default();
+        if !observed.work_pools.insert(work_pool) {
             return;
         }
-        let mut selector = format!("{}={work_pool}", seal::WORK_POOL);
-        if !self.options.label_filters.is_empty() {
-            selector = format!("{selector},{}", self.options.label_filters);
-        }
-        let (cluster, board, end) = (place.cluster.clone(), Arc::clone(&place.board), self.end.clone());
+        observed.end.cancel();
+        observed.end = place.end.child_token();
+        let work_pools: Vec<_> = observed.work_pools.iter().map(uuid::Uuid::to_string).collect();
+        let selector = format!("{} in ({})", seal::WORK_POOL, work_pools.join(","));
+        let (cluster, board, end) = (place.cluster.clone(), Arc::clone(&place.board), observed.end.clone());
         let scope = Scope { namespace, selector };
         tokio::spawn(async move { end.run_until_cancelled(observe::observe(cluster, board, scope)).await });
     }
@@ -248,7 +279,8 @@ impl Infrastructure for Kubernetes {
                 Ok(self.take_in(attempt, place, sight, false))
             }
             Err(failure) => {
-                place.board.release(&sight.identifier(), true);
+                // The Job may be there all the same, if only the answer was lost: then the sweep finds it.
+                place.board.release(&sight.identifier(), false);
                 Err(failure)
             }
         }
@@ -295,7 +327,7 @@ impl Infrastructure for Kubernetes {
     }
 
     fn survey(&self) -> Vec<Stray> {
-        self.survey_jobs()
+        self.survey_jobs(Instant::now())
     }
 
     async fn adopt(&self, attempt: &Attempt, identifier: &Identifier) -> bool {

@@ -46,6 +46,19 @@ pub(crate) struct Group {
     pub(crate) is_started: bool,
 }
 
+/// Releases a run when it is dropped, whatever has happened to its task.
+#[must_use]
+pub(crate) struct Release<'a> {
+    runs: &'a Runs,
+    flow_run_id: Uuid,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.runs.release(self.flow_run_id);
+    }
+}
+
 /// The table of held runs.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
@@ -76,6 +89,10 @@ impl Runs {
     pub(crate) fn release(&self, flow_run_id: Uuid) {
         self.lock().remove(&flow_run_id);
         self.freed.notify_waiters();
+    }
+
+    pub(crate) fn release_at_end(&self, flow_run_id: Uuid) -> Release<'_> {
+        Release { runs: self, flow_run_id }
     }
 
     /// Whether the run is held by an attempt that came before this one.

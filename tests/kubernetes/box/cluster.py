@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import keys
-from paths import API_PORT, API_SERVICE, BOX, CONTAINERD_SOCKET, ETCD_PORT, KEYS, KUBECONFIG, LOGS, NODE, SECOND_KUBECONFIG, SECOND_PORT, SERVICES, SOURCE, STATE
+from paths import API_PORT, API_SERVICE, BOX, CGROUP, CONTAINERD_SOCKET, ETCD_PORT, KEYS, KUBECONFIG, LOGS, NODE, SECOND_KUBECONFIG, SECOND_PORT, SERVICES, SOURCE, STATE
 from processes import Failed, running, start, stop, wait_until
 
 CONTROL_PLANE = ["second-apiserver", "forward", "scheduler", "controller-manager", "apiserver", "etcd"]
@@ -111,7 +111,10 @@ def node(images: list[Path]) -> None:
     wait_until("the mount namespace is there", 10, ["grep", "-q", " / / .*shared:", f"/proc/{running('mounts')}/mountinfo"], "mounts")
     inside = ["nsenter", f"--mount=/proc/{running('mounts')}/ns/mnt", "--wd=/"]
     for name in ("containerd.toml", "kubelet.yaml"):
-        (STATE / name).write_text((SOURCE / "conf" / name).read_text().replace("@STATE@", str(STATE)))
+        text = (SOURCE / "conf" / name).read_text()
+        (STATE / name).write_text(text.replace("@STATE@", str(STATE)).replace("@CGROUP@", f"/{CGROUP}"))
+    for group in control_groups():
+        group.mkdir(exist_ok=True)
     start("containerd", *inside, "containerd", "--config", STATE / "containerd.toml")
     wait_until("containerd answers", 60, ctr("version"), "containerd")
     for image in images:
@@ -188,10 +191,7 @@ def end_leftovers() -> None:
             continue
         if words[0].endswith(b"containerd-shim-runc-v2") and str(CONTAINERD_SOCKET).encode() in words:
             kill(int(folder.name))
-    # The kubelet makes its groups at the root. On a machine that is a pod itself, groups of that name could be the machine's own.
-    if "kubepods" in Path("/proc/self/cgroup").read_text():
-        return
-    groups = [path.parent for root in ("kubepods", "*/kubepods") for path in Path("/sys/fs/cgroup").glob(f"{root}/**/cgroup.procs")]
+    groups = [path.parent for root in control_groups() for path in root.glob("**/cgroup.procs")]
     for group in groups:
         for process in (group / "cgroup.procs").read_text().split():
             kill(int(process))
@@ -200,6 +200,14 @@ def end_leftovers() -> None:
         # A group is empty a moment after its processes were killed.
         while not removed(group) and time.monotonic() < deadline:
             time.sleep(0.02)
+
+
+def control_groups() -> list[Path]:
+    """Where the kubelet makes its groups: below one of the box's own in each hierarchy, since the machine may have pods itself."""
+    top = Path("/sys/fs/cgroup")
+    if (top / "cgroup.controllers").exists():
+        return [top / CGROUP]
+    return [path / CGROUP for path in top.iterdir() if (path / "cgroup.procs").exists()]
 
 
 def removed(group: Path) -> bool:

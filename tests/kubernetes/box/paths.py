@@ -8,8 +8,10 @@ CACHE = Path(os.environ.get("TIDEGATE_CACHE") or Path.home() / ".cache/tidegate"
 TOOLS = CACHE / "bin"
 IMAGES = CACHE / "images"
 
-# All that a cluster leaves behind. One cluster a machine: kubelet and containerd share the machine's cgroups and ports.
+# All that a cluster leaves behind. One cluster a machine: its parts have fixed ports.
 STATE = CACHE / "cluster"
+# In which its pods are, and nobody else's.
+CGROUP = "tidegate-box"
 KEYS = STATE / "keys"
 LOGS = STATE / "logs"
 PROCESSES = STATE / "processes"

@@ -1,7 +1,7 @@
 //! One cluster's API: a client from where the worker stands or from a job's own configuration, and requests in raw JSON
 //! whose refusals say what they are. Knows no runs.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -59,6 +59,8 @@ pub(crate) struct Patience {
 #[derive(Clone)]
 pub(crate) struct Cluster {
     pub(crate) client: Client,
+    /// Where it is, and in which part of it one is by default.
+    pub(crate) address: Arc<str>,
 }
 
 impl Cluster {
@@ -89,7 +91,8 @@ impl Cluster {
         // Which refusals are borne, and for how long, is decided here and not below.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT);
-        Ok(Self { client: Client::try_from(config)? })
+        let address = format!("{} {}", config.cluster_url, config.default_namespace).into();
+        Ok(Self { client: Client::try_from(config)?, address })
     }
 
     /// What tells this cluster from others: the uid of its oldest namespace. `None` where it may not be read.
@@ -122,7 +125,7 @@ impl Cluster {
     }
 
     /// Asks again while refusals are transient: at the server's own pace where it names one, else with growing pauses that
-    /// differ from worker to worker.
+    /// differ from worker to worker. No pause outlasts the patience, which one last try ends.
     pub(crate) async fn persist<T, F, A>(patience: Patience, ask: F) -> Result<T, Refusal>
     where
         F: Fn() -> A + Send,
@@ -141,7 +144,8 @@ impl Cluster {
                 return Err(refusal);
             }
             warn!("the Kubernetes API is asked again: {refusal}");
-            sleep(refusal.retry_after.unwrap_or_else(|| jittered(wait))).await;
+            let left = patience.within.saturating_sub(began.elapsed());
+            sleep(refusal.retry_after.unwrap_or_else(|| jittered(wait)).min(left)).await;
             wait = (wait * 2).min(LAST_RETRY);
         }
     }

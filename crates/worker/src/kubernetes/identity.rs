@@ -83,6 +83,11 @@ impl Known {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn set(&self, identity: Identity) {
+        self.0.set(identity).expect("nobody has asked before");
+    }
+
     /// As far as it is known by now.
     pub(crate) fn get(&self) -> Option<&Identity> {
         self.0.get()

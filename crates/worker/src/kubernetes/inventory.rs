@@ -9,13 +9,13 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tidegate_api::work_pools::WorkPool;
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::{
     Kubernetes, OUTLIVES, Place, Spec, board,
-    cluster::{Cluster, Patience, Refusal},
+    cluster::{Cluster, Patience, Refusal, jittered},
     identity::{Identity, cluster_of},
     kill, observe,
     replicas::Replicas,
@@ -31,6 +31,8 @@ const SETTLED: Duration = Duration::from_mins(1);
 const PAGE: usize = 500;
 /// One of so many surveys, of three a minute, asks for runs of replicas that are there: well before their leases end.
 const DISTRUST: u32 = 6;
+/// Between two questions to an API that did not answer at the start.
+const AGAIN: Duration = Duration::from_secs(10);
 /// How long a worker that starts waits for an API that is out of order, before it goes on without what it has left there.
 const BEGINNING: Patience = Patience { tries: None, within: Duration::from_secs(30) };
 
@@ -70,6 +72,7 @@ impl Kubernetes {
             Ok(Err(wrong)) => bail!(wrong),
             Err(refusal) => {
                 warn!("what an earlier worker left in the cluster is looked for later: {refusal}");
+                self.ask_on(place);
                 Identity::default()
             }
         };
@@ -90,6 +93,25 @@ impl Kubernetes {
             self.observe(place, namespace.as_deref().unwrap_or_default(), pool);
         }
         Ok(found)
+    }
+
+    /// Asks a cluster that does not answer on and on which one it is: before that is known, nothing in it is taken over.
+    fn ask_on(&self, place: &Arc<Place>) {
+        let (place, configured) = (Arc::downgrade(place), self.options.cluster_uid.clone());
+        let asking = async move {
+            loop {
+                sleep(jittered(AGAIN)).await;
+                let Some(place) = place.upgrade() else { return };
+                match place.identity.learn(&place.cluster, configured.as_deref()).await {
+                    Ok(Ok(_)) => {
+                        return info!("the Kubernetes API answers: what an earlier worker left is looked for now");
+                    }
+                    Ok(Err(wrong)) => return warn!("what an earlier worker left is not looked for: {wrong}"),
+                    Err(refusal) => debug!("the Kubernetes API does not say yet which cluster it is: {refusal}"),
+                }
+            }
+        };
+        tokio::spawn(self.end.clone().run_until_cancelled_owned(asking));
     }
 
     async fn find_in(
@@ -142,7 +164,7 @@ impl Kubernetes {
     /// From here on other replicas know of this one, and it of them.
     fn meet(&self, place: &Place, namespaces: &[String], work_pool: Uuid) {
         let namespaces = (!self.options.all_namespaces).then(|| namespaces.to_vec());
-        let replicas = Replicas::new(self.worker.clone(), work_pool, namespaces, &self.options.label_filters);
+        let replicas = Replicas::new(self.worker.clone(), work_pool, namespaces);
         let replicas = Arc::new(replicas);
         *lock(&self.replicas) = Some(Arc::clone(&replicas));
         let (cluster, end) = (place.cluster.clone(), self.end.clone());
@@ -163,10 +185,10 @@ impl Kubernetes {
 
     /// Jobs that are in nobody's hands here, and this replica's to see to: old enough to be settled, and young enough to
     /// concern somebody.
-    pub(super) fn survey_jobs(&self) -> Vec<Stray> {
-        let is_old = |stranger: &board::Stranger| stranger.since.elapsed() > SETTLED;
+    pub(super) fn survey_jobs(&self, at: Instant) -> Vec<Stray> {
+        let is_old = |stranger: &board::Stranger| at - stranger.since > SETTLED;
         // What has ended long ago has been settled, by whoever ran it or by its lease.
-        let is_over = |stranger: &board::Stranger| stranger.has_ended && stranger.since.elapsed() > 2 * OUTLIVES;
+        let is_over = |stranger: &board::Stranger| stranger.has_ended && at - stranger.since > 2 * OUTLIVES;
         // A replica that is there may still have lost the server.
         let is_relied_on = !self.surveys.fetch_add(1, Ordering::Relaxed).is_multiple_of(DISTRUST);
         let replicas = lock(&self.replicas).clone();
@@ -177,7 +199,7 @@ impl Kubernetes {
             let others = replicas.as_ref().filter(|_| place.is_own);
             let is_anothers = |board::Stranger { identifier, attempt, .. }: &board::Stranger| {
                 let (namespace, _) = board::parts(identifier);
-                others.is_some_and(|others| others.is_anothers(namespace, attempt, is_relied_on, Instant::now()))
+                others.is_some_and(|others| others.is_anothers(namespace, attempt, is_relied_on, at))
             };
             let mut strangers = place.board.strangers();
             strangers.retain(|stranger| is_old(stranger) && !is_over(stranger));

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{AsyncBufReadExt, StreamExt};
+use futures::{AsyncBufRead, AsyncBufReadExt};
 use http::Request;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -34,6 +34,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// How long the last lines of an ended container may take to come.
 const LAST_LINES: Duration = Duration::from_secs(2);
+/// Bytes of a line that are kept, its time among them.
 const LINE_LIMIT: usize = 16 * 1024;
 
 /// Follows the containers of one run.
@@ -42,7 +43,7 @@ pub(crate) struct Follower {
     namespace: String,
     news: mpsc::Sender<News>,
     streams: Arc<Semaphore>,
-    /// Only what comes from now on: an earlier worker has sent the rest.
+    /// An earlier worker has sent what was printed so far: no more of it is read than the tail.
     is_adopted: bool,
     is_wanted: bool,
     followed: HashSet<(String, String, i64)>,
@@ -108,8 +109,12 @@ impl Follower {
 
     fn spawn(&self, pod: &str, container: &str) {
         let Ok(permit) = Arc::clone(&self.streams).try_acquire_owned() else { return };
-        let from = if self.is_adopted && container != MAIN { "&sinceSeconds=1" } else { "" };
-        let path = log_path(&self.namespace, pod, container, &format!("&follow=true&timestamps=true{from}"));
+        let from = match container {
+            _ if !self.is_adopted => String::new(),
+            MAIN => format!("&tailLines={}", self.tail.most),
+            _ => "&sinceSeconds=1".to_owned(),
+        };
+        let path = log_path(&self.namespace, pod, container, "&follow=true&timestamps=true");
         let (cluster, news, tail, stop) =
             (self.cluster.clone(), self.news.clone(), Arc::clone(&self.tail), self.stop.clone());
         let (pod, container) = (pod.to_owned(), container.to_owned());
@@ -124,8 +129,17 @@ impl Follower {
                         tell(&news, &tail, &pod, &container, text);
                     };
                     // A stream that breaks is begun again where it broke; one that ends has ended with its container.
-                    if read(&cluster, &path, &mut last, tell).await.is_ok() {
-                        break;
+                    match read(&cluster, &path, &from, &mut last, tell).await {
+                        Ok(()) => break,
+                        Err(Unread::Denied) => {
+                            let message = format!(
+                                "What the container `{container}` of pod {pod} prints may not be read: the worker's service \
+                                 account needs the verb get on pods/log there (see the chart's Role)."
+                            );
+                            let _ = news.send(News::Note { level: Level::Warning, message }).await;
+                            break;
+                        }
+                        Err(Unread::Broken) => {}
                     }
                     pause = if has_lines { AGAIN } else { (pause * 2).min(LONGEST_PAUSE) };
                     sleep(jittered(pause)).await;
@@ -152,9 +166,11 @@ impl Follower {
             });
             let Some(name) = ended.and_then(|container| container["name"].as_str()) else { continue };
             let pod = pod.object["metadata"]["name"].as_str().unwrap_or_default();
-            let path = log_path(&self.namespace, pod, name, &format!("&timestamps=true&tailLines={}", self.tail.most));
-            let _ =
-                timeout(LAST_LINES, read(&self.cluster, &path, &mut String::new(), |text| self.tail.push(text))).await;
+            let path = log_path(&self.namespace, pod, name, "&timestamps=true");
+            let from = format!("&tailLines={}", self.tail.most);
+            let mut last = String::new();
+            let reading = read(&self.cluster, &path, &from, &mut last, |text| self.tail.push(text));
+            let _ = timeout(LAST_LINES, reading).await;
         }
         self.tail.read()
     }
@@ -176,26 +192,84 @@ fn log_path(namespace: &str, pod: &str, container: &str, more: &str) -> String {
     format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}{more}")
 }
 
-/// Reads a container's lines to their end, leaving out those up to `last`; an error means that there may be more.
-async fn read(cluster: &Cluster, path: &str, last: &mut String, mut each: impl FnMut(&str)) -> Result<(), ()> {
-    let since = if last.is_empty() { String::new() } else { format!("&sinceTime={last}") };
-    let request = Request::get(format!("{path}{since}")).body(Vec::new()).map_err(drop)?;
-    let stream = match cluster.client.request_stream(request).await {
-        Ok(stream) => stream,
+/// Why output was not read to its end.
+enum Unread {
+    /// There may be more.
+    Broken,
+    Denied,
+}
+
+/// Reads a container's lines to their end, leaving out those up to `last`; without one, `from` says where to begin.
+async fn read(
+    cluster: &Cluster,
+    path: &str,
+    from: &str,
+    last: &mut String,
+    mut each: impl FnMut(&str),
+) -> Result<(), Unread> {
+    let from = if last.is_empty() { from.to_owned() } else { format!("&sinceTime={last}") };
+    let request = Request::get(format!("{path}{from}")).body(Vec::new()).map_err(|_| Unread::Broken)?;
+    let mut stream = match cluster.client.request_stream(request).await {
+        Ok(stream) => std::pin::pin!(stream),
         // The pod is gone, or its container has not begun after all.
-        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 403 => return Ok(()),
-        Err(_) => return Err(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 403 => return Err(Unread::Denied),
+        Err(_) => return Err(Unread::Broken),
     };
-    let mut lines = std::pin::pin!(stream.lines());
-    while let Some(line) = lines.next().await {
-        let line = line.map_err(drop)?;
+    let mut line = Vec::new();
+    while next_line(&mut stream, &mut line).await.map_err(|_| Unread::Broken)? {
+        let line = String::from_utf8_lossy(&line);
         let (time, text) = line.split_once(' ').unwrap_or((&line, ""));
         if time <= last.as_str() {
             continue;
         }
         time.clone_into(last);
-        let end = text.floor_char_boundary(LINE_LIMIT);
-        each(&text[..end]);
+        each(text);
     }
     Ok(())
+}
+
+/// The next line without its end, in whatever encoding; of a long one its beginning. False: there is none.
+async fn next_line(stream: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> std::io::Result<bool> {
+    line.clear();
+    let mut is_any = false;
+    loop {
+        let read = stream.fill_buf().await?;
+        if read.is_empty() {
+            return Ok(is_any);
+        }
+        is_any = true;
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let part = &read[..end.unwrap_or(read.len())];
+        line.extend_from_slice(&part[..part.len().min(LINE_LIMIT - line.len())]);
+        let taken = end.map_or(read.len(), |end| end + 1);
+        stream.consume_unpin(taken);
+        if end.is_some() {
+            if line.last() == Some(&b'\r') {
+                line.pop();
+            }
+            return Ok(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::{BufReader, Cursor};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_of_any_bytes_and_any_length_are_read() {
+        let long = "x".repeat(3 * LINE_LIMIT);
+        let bytes = [b"one\r\ntw\xff\n\n".as_slice(), long.as_bytes(), b"\nlast"].concat();
+        for buffer in [1, 7, 8192] {
+            let mut stream = BufReader::with_capacity(buffer, Cursor::new(bytes.clone()));
+            let (mut lines, mut line) = (Vec::new(), Vec::new());
+            while next_line(&mut stream, &mut line).await.unwrap() {
+                lines.push(String::from_utf8_lossy(&line).into_owned());
+            }
+            assert_eq!(lines, ["one", "tw\u{fffd}", "", &long[..LINE_LIMIT], "last"]);
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub struct Options {
     pub namespaces: Vec<String>,
     /// Look for runs in all namespaces.
     pub all_namespaces: bool,
-    /// More labels that Jobs must have to be looked at, `k=v,k=v` (`OBSERVER_ADDITIONAL_LABEL_FILTERS`).
+    /// Labels that pods must have to be told of as events, `k=v,k=v` (`OBSERVER_ADDITIONAL_LABEL_FILTERS`).
     pub label_filters: String,
     /// Tell of pods as events (`OBSERVER_REPLICATE_POD_EVENTS`).
     pub pod_events: bool,

@@ -29,8 +29,9 @@ impl Policy {
             Some(_) => return Err(wrong("not an object")),
         };
         for (class, rule) in classes {
-            if !CLASSES.contains(&class.as_str()) {
-                return Err(wrong(&format!("there is no class `{class}`; there are {}", CLASSES.join(", "))));
+            let known = FailureClass::ALL.map(FailureClass::as_str);
+            if !known.contains(&class.as_str()) {
+                return Err(wrong(&format!("there is no class `{class}`; there are {}", known.join(", "))));
             }
             for (key, value) in rule.as_object().ok_or_else(|| wrong(&format!("`{class}` is not an object")))? {
                 let is_valid = match key.as_str() {
@@ -57,7 +58,7 @@ impl Policy {
 
     /// How long a hindrance of this class is borne, if the policy says so.
     pub(crate) fn hold(&self, class: FailureClass) -> Option<Duration> {
-        self.number(class, "hold_seconds").map(|seconds| Duration::from_secs(seconds.unsigned_abs()))
+        self.number(class, "hold_seconds").map(seconds)
     }
 
     /// Another try for a run that failed, if it has one left.
@@ -74,7 +75,7 @@ impl Policy {
             with = format!(" with {more} of memory instead of {}", memory.unwrap_or_default());
             job_variables = Map::from_iter([("memory_limit".to_owned(), json!(more))]);
         }
-        let delay = Duration::from_secs(self.number(class, "delay_seconds").unwrap_or(DELAY).unsigned_abs());
+        let delay = seconds(self.number(class, "delay_seconds").unwrap_or(DELAY));
         let message = format!(
             "Tried again{with} after {} (automatic try {} of {retries}): {}",
             class.as_str(),
@@ -95,22 +96,11 @@ impl Policy {
     }
 }
 
-const CLASSES: [&str; 14] = [
-    "exit_code",
-    "signal",
-    "oom_killed",
-    "evicted",
-    "preempted",
-    "node_lost",
-    "image_pull",
-    "unschedulable",
-    "deadline",
-    "lease_lost",
-    "config_error",
-    "command_not_found",
-    "start_failed",
-    "deleted",
-];
+/// A number of seconds that somebody gave, who means "for ever" by numbers beyond this.
+pub(crate) fn seconds(given: i64) -> Duration {
+    const LONGEST: u64 = 10 * 366 * 24 * 60 * 60;
+    Duration::from_secs(given.unsigned_abs().min(LONGEST))
+}
 
 /// A quantity of memory, as Kubernetes writes it.
 fn bytes(quantity: &str) -> Option<f64> {

@@ -33,7 +33,7 @@ pub(crate) struct Replicas {
     work_pool: Uuid,
     /// `None`: all of them.
     namespaces: Option<Vec<String>>,
-    /// All that narrows what is looked at, in words.
+    /// The same in words.
     looks_at: String,
     others: Mutex<HashMap<String, Sign>>,
 }
@@ -47,9 +47,8 @@ struct Sign {
 }
 
 impl Replicas {
-    pub(crate) fn new(worker: String, work_pool: Uuid, namespaces: Option<Vec<String>>, filters: &str) -> Self {
-        let watched = namespaces.as_ref().map_or_else(|| "*".to_owned(), |namespaces| namespaces.join(","));
-        let looks_at = format!("{watched} {filters}").trim().to_owned();
+    pub(crate) fn new(worker: String, work_pool: Uuid, namespaces: Option<Vec<String>>) -> Self {
+        let looks_at = namespaces.as_ref().map_or_else(|| "*".to_owned(), |namespaces| namespaces.join(","));
         Self { worker, work_pool, namespaces, looks_at, others: Mutex::default() }
     }
 
@@ -187,7 +186,7 @@ mod tests {
     use super::*;
 
     fn replicas(worker: &str, namespace: &str) -> Replicas {
-        Replicas::new(worker.to_owned(), Uuid::nil(), Some(vec![namespace.to_owned()]), "")
+        Replicas::new(worker.to_owned(), Uuid::nil(), Some(vec![namespace.to_owned()]))
     }
 
     fn lease(worker: &str, namespace: &str, renewals: u32) -> Value {

@@ -96,7 +96,8 @@ impl Whole {
     }
 
     fn take(&mut self, key: &str, value: &Value) -> Result<(), String> {
-        let renamed = VARIABLES.iter().find(|(field, _)| *field == key).map(|(_, variable)| *variable);
+        let bare = key.trim_start_matches("pod.");
+        let renamed = VARIABLES.iter().find(|(field, _)| *field == bare).map(|(_, variable)| *variable);
         match (key, value) {
             (_, Value::Null) => {}
             ("env", Value::Array(entries)) => self.environment(entries)?,
@@ -107,13 +108,12 @@ impl Whole {
                 }
             }
             ("pod.annotations" | "pod.labels", Value::Object(_)) => {
-                let field = key.trim_start_matches("pod.");
                 let template = format!("{JOB}/template");
                 if self.template.pointer(&format!("{template}/metadata")).is_none() {
                     self.put(&template, "metadata", json!({}));
                 }
-                self.put(&format!("{template}/metadata"), field, value.clone());
-                self.note(key, &format!("the pod's {field}"));
+                self.put(&format!("{template}/metadata"), bare, value.clone());
+                self.note(key, &format!("the pod's {bare}"));
             }
             ("command", Value::Array(_)) => {
                 self.put(CONTAINER, "args", value.clone());
@@ -129,9 +129,8 @@ impl Whole {
                 self.put(JOB, key, value.clone());
                 self.note(key, "the Job's");
             }
-            _ if POD_FIELDS.contains(&key.trim_start_matches("pod.")) => {
-                let field = key.trim_start_matches("pod.");
-                self.put(POD, field, if field == "imagePullSecrets" { named(value) } else { value.clone() });
+            _ if POD_FIELDS.contains(&bare) => {
+                self.put(POD, bare, if bare == "imagePullSecrets" { named(value) } else { value.clone() });
                 self.note(key, "the pod's");
             }
             _ if CONTAINER_FIELDS.contains(&key) => {
@@ -245,6 +244,10 @@ mod tests {
             "pod.annotations": {"a": "b"}, "activeDeadlineSeconds": 60, "nodeSelector": {"pool": "spot"},
             "volumeMounts": [{"name": "v", "mountPath": "/v"}], "ttlSecondsAfterFinished": 300,
         }}));
+        let below =
+            completed(&json!({"namespace": "prefect", "pod": {"serviceAccountName": "flows", "hostNetwork": true}}));
+        assert_eq!(below["variables"]["properties"]["service_account_name"]["default"], "flows");
+        assert_eq!(below.pointer(POD).unwrap()["hostNetwork"], true);
         let default = |name: &str| whole["variables"]["properties"][name]["default"].clone();
         for (variable, expected) in [
             ("namespace", json!("prefect")),

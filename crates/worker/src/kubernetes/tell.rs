@@ -6,7 +6,7 @@ use tidegate_core::time::Timestamp;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::{board::Snapshot, diagnosis, pod_events, verdict::Phase};
+use super::{board::Snapshot, diagnosis, pod_events, selector::Selector, verdict::Phase};
 use crate::{
     clock::now,
     infrastructure::{Level, News},
@@ -15,7 +15,8 @@ use crate::{
 /// What has been told of one run.
 pub(crate) struct Teller {
     news: mpsc::Sender<News>,
-    tells_events: bool,
+    /// The pods whose events are told.
+    events_of: Option<Selector>,
     /// By pod: its last event, and the diagnosis that was told.
     pods: HashMap<String, Told>,
     waiting: String,
@@ -28,8 +29,8 @@ struct Told {
 }
 
 impl Teller {
-    pub(crate) fn new(news: mpsc::Sender<News>, tells_events: bool) -> Self {
-        Self { news, tells_events, pods: HashMap::new(), waiting: String::new() }
+    pub(crate) fn new(news: mpsc::Sender<News>, events_of: Option<Selector>) -> Self {
+        Self { news, events_of, pods: HashMap::new(), waiting: String::new() }
     }
 
     pub(crate) async fn tell(&mut self, seen: &Snapshot, phase: &Phase) {
@@ -40,7 +41,8 @@ impl Teller {
             let event = pod_events::event(&pod.object, found.as_ref(), is_change, told.event, now());
             if let Some(event) = event.filter(|event| told.event.is_none_or(|(id, _)| id != event.id)) {
                 told.event = Some((event.id, event.occurred));
-                if self.tells_events {
+                let labels = &pod.object["metadata"]["labels"];
+                if self.events_of.as_ref().is_some_and(|wanted| wanted.matches(labels)) {
                     let _ = self.news.send(News::Event(Box::new(event))).await;
                 }
             }

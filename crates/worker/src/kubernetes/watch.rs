@@ -16,8 +16,9 @@ use super::{
     kill,
     logs::Follower,
     options::Options,
-    policy::Policy,
+    policy::{Policy, seconds},
     seal,
+    selector::Selector,
     tell::Teller,
     verdict::{self, Hindrance, Phase},
 };
@@ -116,7 +117,7 @@ impl Limits {
             _ => 120,
         };
         let own = self.policy.hold(hindrance.class);
-        own.unwrap_or_else(|| Duration::from_secs(self.pod.unwrap_or(usual).unsigned_abs()))
+        own.unwrap_or_else(|| seconds(self.pod.unwrap_or(usual)))
     }
 }
 
@@ -133,7 +134,7 @@ pub(crate) async fn watch(live: &Live, options: &Options, streams: Arc<Semaphore
     let how = (live.is_adopted, limits.stream, if options.crash_logs { options.crash_log_lines } else { 0 });
     let mut follower =
         Follower::new(live.place.cluster.clone(), live.sight.namespace.clone(), news.clone(), streams, how);
-    let mut teller = Teller::new(news, options.pod_events);
+    let mut teller = Teller::new(news, options.pod_events.then(|| Selector::parse(&options.label_filters)));
     let mut held: Option<(FailureClass, Instant)> = None;
     let (believed, mut pause, mut is_certain) = (Instant::now() + BELIEVED, AGAIN, false);
     let (snapshot, failure) = loop {
@@ -224,16 +225,41 @@ fn is_leaving(pod: &super::board::Pod) -> bool {
 }
 
 /// What is left of a Job's time, which began when it was made.
-fn left_of(seen: &Snapshot, seconds: i64) -> Duration {
+fn left_of(seen: &Snapshot, allowed: i64) -> Duration {
     let made = seen.job.as_ref().and_then(|job| job["metadata"]["creationTimestamp"].as_str());
     let made = made.and_then(|text| text.parse::<chrono::DateTime<chrono::Utc>>().ok());
     let spent = made.map_or(0, |made| (now().datetime() - made).num_seconds());
-    Duration::from_secs((seconds - spent).max(0).unsigned_abs())
+    seconds(allowed.saturating_sub(spent).max(0))
 }
 
 async fn until(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_end_is_a_long_one() {
+        let forever = json!({
+            "job_watch_timeout_seconds": i64::MAX, "pod_watch_timeout_seconds": i64::MAX.to_string(),
+            "failure_policy": {"image_pull": {"hold_seconds": i64::MAX}},
+        });
+        let forever = forever.as_object().unwrap();
+        Limits::check(forever).unwrap();
+        let limits = Limits::of(forever).unwrap();
+        let hindrance = |class| Hindrance { class, reason: String::new(), message: String::new() };
+        let year = Duration::from_hours(365 * 24);
+        for long in [
+            left_of(&Snapshot::default(), limits.job.unwrap()),
+            limits.patience(&hindrance(FailureClass::ImagePull)),
+            limits.patience(&hindrance(FailureClass::Unschedulable)),
+        ] {
+            assert!(Instant::now() + long > Instant::now() + year);
+        }
     }
 }

@@ -38,22 +38,23 @@ const WAITING: Duration = Duration::from_secs(5);
 const EARLY_OUTPUT: Duration = Duration::from_millis(400);
 /// How long the process of a run that others have ended may take to end by itself.
 const OUTLIVED: Duration = Duration::from_secs(5);
-const REREAD: Duration = Duration::from_secs(2);
+const FIRST_REREAD: Duration = Duration::from_secs(1);
+const LAST_REREAD: Duration = Duration::from_secs(15);
 
 type Orders = watch::Receiver<Order>;
 
 impl<I: Infrastructure> Worker<I> {
     pub(super) async fn tend_taken(self: Arc<Self>, run: FlowRun, attempt: Attempt, orders: Orders) {
         let span = info_span!("flow_run", flow_run.id = %attempt.flow_run_id, attempt = attempt.attempt);
-        let began = Instant::now();
-        self.tend_new(&run, &attempt, orders, began).instrument(span).await;
-        self.runs.release(attempt.flow_run_id);
+        let _release = self.runs.release_at_end(attempt.flow_run_id);
+        self.tend_new(&run, &attempt, orders, Instant::now()).instrument(span).await;
     }
 
     /// What an earlier worker of this name left: a process to watch, or a run that it had not come to start.
     pub(super) async fn tend_found(self: Arc<Self>, found: Found, orders: Orders) {
         let attempt = found.attempt();
         let span = info_span!("flow_run", flow_run.id = %attempt.flow_run_id, attempt = attempt.attempt);
+        let _release = self.runs.release_at_end(attempt.flow_run_id);
         match &found {
             Found::Started(attempt, identifier) => {
                 self.runs.mark_started(attempt.flow_run_id);
@@ -71,7 +72,6 @@ impl<I: Infrastructure> Worker<I> {
                 }
             }
         }
-        self.runs.release(found.attempt().flow_run_id);
     }
 
     pub(super) async fn is_still_ours(&self, attempt: &Attempt) -> bool {
@@ -316,12 +316,14 @@ impl<I: Infrastructure> Worker<I> {
 
     /// The run as the server knows it now; `None` if it was deleted.
     async fn read(&self, attempt: &Attempt) -> Option<FlowRun> {
+        let mut wait = FIRST_REREAD;
         loop {
             match self.client.read_flow_run(attempt.flow_run_id).await {
                 Ok(run) => return run,
                 Err(error) => {
                     warn!(flow_run.id = %attempt.flow_run_id, "flow run {} could not be read: {error}", attempt.flow_run_id);
-                    sleep(REREAD).await;
+                    sleep(wait).await;
+                    wait = (wait * 2).min(LAST_REREAD);
                 }
             }
         }

@@ -36,7 +36,7 @@ super::settings! {
     OBSERVER_POD_EVENTS = Flag "integrations.kubernetes.observer.replicate_pod_events" Is("true"), Worker Both;
     /// Namespaces to look for runs in; those of the pool if empty, all for `*`.
     OBSERVER_NAMESPACES = List "integrations.kubernetes.observer.namespaces" Unset, Worker Both;
-    /// More labels that Jobs and pods must have to be looked at, as `name=value,name=value`.
+    /// Labels that pods must have to be told of as events, as `name=value,name=value`.
     OBSERVER_LABEL_FILTERS = Text "integrations.kubernetes.observer.additional_label_filters" Unset, Worker Both;
     /// Accepted: ids make events that come twice count once.
     OBSERVER_EVENT_CONCURRENCY = Integer "integrations.kubernetes.observer.startup_event_concurrency" Unset, Worker Both;
