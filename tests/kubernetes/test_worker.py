@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -169,8 +170,6 @@ def test_the_sdk_in_a_pod_is_heard_finished_and_cancelled(runs, flow_image) -> N
     assert len(said()) == 1, "what the SDK sent is not sent again by the worker"
     names = [state["name"] for state in runs.server.states(done)]
     assert names[-2:] == ["Running", "Completed"], names
-    secrets = json.dumps(runs.jobs(done)[0]["spec"])
-    assert "PREFECT_API_KEY" not in secrets or "secretKeyRef" in secrets
     runs.server.until(long, "the run is running", 90, lambda run: run["state_type"] == "RUNNING")
     runs.server.cancel(long)
     assert runs.server.ended(long)["state_type"] == "CANCELLED", runs.server.told(long)
@@ -238,6 +237,26 @@ def test_replicas_know_of_each_other_by_leases(server, pods, start, tmp_path) ->
     eventually("each has its Lease", 20, lambda: leases().keys() == names, leases)
     first = leases()
     eventually("each renews its Lease", 30, lambda: all(leases()[name] > first[name] for name in names), leases)
+
+
+@pytest.mark.short
+def test_a_key_is_in_a_secret_of_the_jobs_own_and_nowhere_else(server, pods, start) -> None:
+    pool, key = server.pool(), f"k3y-{uuid.uuid4().hex}"
+    runs = Runs(server, pods, pool)
+    start(pool, f"keyed-{pool}", PREFECT_API_KEY=key)
+    id = runs.start("sh -c 'while [ ! -e /tmp/end ]; do sleep 0.2; done; exit 3'")
+    pod = runs.running(id)
+    (job,) = runs.jobs(id)
+    assert key not in json.dumps([job, pod])
+    (variable,) = [each for each in job["spec"]["template"]["spec"]["containers"][0]["env"] if each["name"] == "PREFECT_API_KEY"]
+    name = variable["valueFrom"]["secretKeyRef"]["name"]
+    assert name == f"{job['metadata']['name']}-env"
+    (owner,) = pods.get("secret", name)["metadata"]["ownerReferences"]
+    assert owner["uid"] == job["metadata"]["uid"]
+    assert pods("exec", pod["metadata"]["name"], "--", "sh", "-c", "echo $PREFECT_API_KEY").strip() == key
+    pods("exec", pod["metadata"]["name"], "--", "touch", "/tmp/end")
+    assert runs.crashed(id)[1]["exit_code"] == 3
+    eventually("the Secret is gone", 20, lambda: name not in {each["metadata"]["name"] for each in pods.get("secrets")["items"]})
 
 
 def test_a_secret_that_a_dead_worker_left_goes_with_the_next_attempt(server, pods, start) -> None:
