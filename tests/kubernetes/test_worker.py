@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import uuid
@@ -249,9 +250,11 @@ def test_a_key_is_in_a_secret_of_the_jobs_own_and_nowhere_else(server, pods, sta
     (job,) = runs.jobs(id)
     assert key not in json.dumps([job, pod])
     (variable,) = [each for each in job["spec"]["template"]["spec"]["containers"][0]["env"] if each["name"] == "PREFECT_API_KEY"]
-    name = variable["valueFrom"]["secretKeyRef"]["name"]
-    assert name == f"{job['metadata']['name']}-env"
-    (owner,) = pods.get("secret", name)["metadata"]["ownerReferences"]
+    name = f"{job['metadata']['name']}-env"
+    assert variable == {"name": "PREFECT_API_KEY", "valueFrom": {"secretKeyRef": {"name": name, "key": "PREFECT_API_KEY"}}}
+    secret = pods.get("secret", name)
+    assert base64.b64decode(secret["data"]["PREFECT_API_KEY"]).decode() == key
+    (owner,) = secret["metadata"]["ownerReferences"]
     assert owner["uid"] == job["metadata"]["uid"]
     assert pods("exec", pod["metadata"]["name"], "--", "sh", "-c", "echo $PREFECT_API_KEY").strip() == key
     pods("exec", pod["metadata"]["name"], "--", "touch", "/tmp/end")
